@@ -1,0 +1,1 @@
+"""Run a design of experiments where the data already is."""

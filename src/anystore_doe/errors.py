@@ -1,0 +1,309 @@
+"""Every error that anystore-doe raises on purpose, and the words around them.
+
+::
+
+    AnystoreDoeError                      1   (Exception) base; carries ``hint`` and an exit code
+    ├── UsageError                        2   the command line makes no sense
+    ├── PlanError                         3   refused before anything started
+    │   └── DefinitionError               3   (ValueError) table, template or settings file; has ``where``
+    ├── PluginError                       3   a plugin is missing, broken or in conflict
+    │   ├── UnknownSchemeError            3   (LookupError) nobody serves the scheme of a URL
+    │   ├── UnknownExecutorError          3   (LookupError) nobody offers an executor of that name
+    │   └── PluginClashError              3   two distributions offer the same thing
+    ├── StorageError                      5   a store did not do what was asked; has ``url``, ``retryable``
+    │   ├── ObjectNotFoundError           3   (FileNotFoundError) no object at this URL
+    │   ├── ObjectExistsError             7   (FileExistsError) create-only, and there is an object
+    │   ├── PreconditionFailedError       7   replacing a version that is no longer there
+    │   ├── AccessDeniedError             4   (PermissionError) the store knows us and says no
+    │   ├── CredentialsError              4   (PermissionError) no, expired or malformed credentials
+    │   ├── UnsupportedError              3   (NotImplementedError) this store can not do this
+    │   ├── CancelledTransferError        1   the transfer was cancelled through its watch
+    │   └── IntegrityError                6   bytes are not what they should be
+    │       ├── InputChangedError         6   another version than the pinned one
+    │       └── ChecksumError             6   size or checksum differs
+    ├── ArchiveError                      6   refused or damaged archive; has ``reason``
+    ├── RunError                          1   this run failed: solver, required file, colliding inputs
+    ├── BusyError                         7   another process holds the work root or the claim
+    ├── ExecutorError                     1   the executor could not keep a worker alive
+    ├── LocalResourceError                8   (OSError) disk, memory, file limits of this machine
+    ├── StateError                        9   our own records are damaged or of a newer schema
+    └── InternalError                    70   a bug of ours
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+
+def printable(text: str) -> str:
+    """Escape control characters (but line feed and tab), so that foreign text can not steer a terminal."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c in "\n\t" else f"\\x{ord(c):02x}" for c in text)
+
+
+def safe_url(url: str) -> str:
+    """Return ``url`` without what may be a secret: user information, and the query of an http(s) URL."""
+    scheme, sep, rest = url.partition("://")
+    if not sep:
+        return printable(url)
+    host, slash, path = rest.partition("/")
+    if "@" in host and not scheme.startswith("abfs"):
+        host = "***@" + host.rpartition("@")[2]
+    if scheme in {"http", "https"} and "?" in path:
+        path = path.partition("?")[0] + "?***"
+    return printable(f"{scheme}://{host}{slash}{path}")
+
+
+class AnystoreDoeError(Exception):
+    """Base of all errors that are part of the interface.
+
+    Attributes:
+        hint: One command or option that helps, or ``""``.
+        exit_code: What the command line ends with when this error ends it.
+    """
+
+    exit_code: ClassVar[int] = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        """Keep the sentence ``message`` and the ``hint``."""
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+    def __str__(self) -> str:
+        """Return the message; without this, an OSError parent would print its own fields."""
+        return self.message
+
+
+class UsageError(AnystoreDoeError):
+    """The command line makes no sense."""
+
+    exit_code = 2
+
+
+class PlanError(AnystoreDoeError):
+    """The plan is refused and nothing was started.
+
+    ``exit_code`` is 3; the engine's plan makes one with 4 when every finding is about permission.
+    """
+
+    exit_code = 3
+
+
+class DefinitionError(PlanError, ValueError):
+    """A run table, template or settings file is wrong; ``where`` is ``file:line[:column]`` or a key."""
+
+    def __init__(self, message: str, *, where: str = "", hint: str = "") -> None:
+        """Put ``where`` in front of the message."""
+        super().__init__(f"{where}: {message}" if where else message, hint=hint)
+        self.where = where
+
+
+class PluginError(AnystoreDoeError):
+    """A plugin is missing, broken or in conflict with another."""
+
+    exit_code = 3
+
+
+class UnknownSchemeError(PluginError, LookupError):
+    """No installed plugin serves the scheme of a URL."""
+
+    def __init__(self, scheme: str, *, known: Collection[str], hint: str = "anystore-doe plugins") -> None:
+        """Name the scheme and what is installed; ``hint`` is the line that installs its plugin."""
+        super().__init__(
+            f"no storage plugin serves {scheme}:// (installed: {', '.join(sorted(known))})",
+            hint=hint,
+        )
+        self.scheme = scheme
+
+
+class UnknownExecutorError(PluginError, LookupError):
+    """No installed plugin offers an executor of this name."""
+
+    def __init__(self, name: str, *, known: Collection[str]) -> None:
+        """Name the executor and what is installed."""
+        super().__init__(
+            f"no plugin offers the executor {name!r} (installed: {', '.join(sorted(known))})",
+            hint="anystore-doe plugins",
+        )
+
+
+class PluginClashError(PluginError):
+    """Two distributions offer the same scheme, executor name or archive suffix."""
+
+
+class StorageError(AnystoreDoeError):
+    """A store did not do what was asked; the SDK's own error is the ``__cause__``.
+
+    Attributes:
+        url: What it was asked about, without secrets.
+        retryable: Whether the same call may go through later (throttling, time-out, 5xx).
+    """
+
+    exit_code = 5
+
+    def __init__(
+        self,
+        doing: str,
+        url: str,
+        detail: str = "",
+        *,
+        hint: str = "",
+        retryable: bool = False,
+    ) -> None:
+        """Say ``<doing> <url>: <detail>``; ``doing`` is a verb such as ``fetch``."""
+        url = safe_url(url)
+        super().__init__(f"{doing} {url}: {detail or self._default()}", hint=hint)
+        self.url = url
+        self.detail = detail
+        self.retryable = retryable
+
+    @classmethod
+    def _default(cls) -> str:
+        return "failed"
+
+
+class ObjectNotFoundError(StorageError, FileNotFoundError):
+    """There is no object at this URL."""
+
+    exit_code = 3
+
+    @classmethod
+    def _default(cls) -> str:
+        return "there is no such object"
+
+
+class ObjectExistsError(StorageError, FileExistsError):
+    """Create-only was asked for, and there is an object already."""
+
+    exit_code = 7
+
+    @classmethod
+    def _default(cls) -> str:
+        return "there is an object already"
+
+
+class PreconditionFailedError(StorageError):
+    """The object is not the version that was to be replaced."""
+
+    exit_code = 7
+
+    @classmethod
+    def _default(cls) -> str:
+        return "the object is another version than the one to be replaced"
+
+
+class AccessDeniedError(StorageError, PermissionError):
+    """The store knows who asks, and refuses."""
+
+    exit_code = 4
+
+    @classmethod
+    def _default(cls) -> str:
+        return "access denied"
+
+
+class CredentialsError(StorageError, PermissionError):
+    """There are no credentials, or they are expired or malformed."""
+
+    exit_code = 4
+
+    @classmethod
+    def _default(cls) -> str:
+        return "no usable credentials"
+
+
+class UnsupportedError(StorageError, NotImplementedError):
+    """This store can not do this; its ``capabilities`` say so."""
+
+    exit_code = 3
+
+    @classmethod
+    def _default(cls) -> str:
+        return "this store can not do that"
+
+
+class CancelledTransferError(StorageError):
+    """The transfer was cancelled through its watch; nothing of it is left."""
+
+    exit_code = 1
+
+    @classmethod
+    def _default(cls) -> str:
+        return "cancelled"
+
+
+class IntegrityError(StorageError):
+    """Bytes are not what they should be."""
+
+    exit_code = 6
+
+
+class InputChangedError(IntegrityError):
+    """The object is another version than the one that was pinned."""
+
+    @classmethod
+    def _default(cls) -> str:
+        return "changed since it was pinned"
+
+
+class ChecksumError(IntegrityError):
+    """Size or checksum differs from what the store, or the source, says."""
+
+    @classmethod
+    def _default(cls) -> str:
+        return "checksum mismatch"
+
+
+class ArchiveError(AnystoreDoeError):
+    """An archive is refused before a byte is written, or turned out to be damaged.
+
+    Attributes:
+        reason: A short code such as ``path-traversal``, ``encrypted`` or ``truncated``.
+    """
+
+    exit_code = 6
+
+    def __init__(self, archive: str, reason: str, detail: str, *, hint: str = "") -> None:
+        """Say ``<archive> is refused (<reason>): <detail>``."""
+        super().__init__(
+            f"archive {printable(archive)} is refused ({reason}): {printable(detail)}",
+            hint=hint,
+        )
+        self.reason = reason
+
+
+class RunError(AnystoreDoeError):
+    """This run failed on its own account: solver, required file, colliding inputs."""
+
+
+class BusyError(AnystoreDoeError):
+    """Another process holds the work root or a run's claim."""
+
+    exit_code = 7
+
+
+class ExecutorError(AnystoreDoeError):
+    """The executor could not start or keep a worker."""
+
+
+class LocalResourceError(AnystoreDoeError, OSError):
+    """This machine ran out of disk, memory or file handles."""
+
+    exit_code = 8
+
+
+class StateError(AnystoreDoeError):
+    """Our own records are damaged beyond doubt, or written by a newer version."""
+
+    exit_code = 9
+
+
+class InternalError(AnystoreDoeError):
+    """A bug of ours."""
+
+    exit_code = 70
