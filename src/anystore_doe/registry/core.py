@@ -1,0 +1,134 @@
+"""The registry: what is installed, and what it offers. Hooks are called on first use, each at most once."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from anystore_doe.contract import ArchiveEntry, ExecutorEntry, StorageEntry
+from anystore_doe.errors import UnknownExecutorError
+from anystore_doe.registry.archives import Archives
+from anystore_doe.registry.loading import Loaded, Plugin, load_plugins
+from anystore_doe.registry.offers import Offer, listed, only_one
+from anystore_doe.registry.opening import Chooser, Opener
+from anystore_doe.registry.options import make_options
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from importlib.metadata import EntryPoint
+    from pathlib import Path
+
+    from anystore_doe.contract import Executor, ExecutorContext
+    from anystore_doe.model import Plain, RunEvent, StoreSettings
+
+
+class Registry:
+    """The plugins of a process. Thread-safe; passed on, never global."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        """Serve what was loaded; use :meth:`discover`."""
+        self._loaded = loaded
+        self._lock = threading.RLock()
+        self._storages: list[Offer[StorageEntry]] | None = None
+        self._executors: list[Offer[ExecutorEntry]] | None = None
+        self._archives: list[Offer[ArchiveEntry]] | None = None
+        self._logger = logging.getLogger("anystore_doe.registry")
+
+    @classmethod
+    def discover(cls, environ: Mapping[str, str], found: Iterable[EntryPoint] | None = None) -> Registry:
+        """Load every installed plugin; one that is broken is noted in :attr:`broken` and stops nothing.
+
+        Args:
+            environ: ``ANYSTORE_DOE_BLOCK_PLUGINS`` names plugins that are not loaded.
+            found: Entry points to load instead of those that are installed.
+        """
+        return cls(load_plugins(environ, found))
+
+    @property
+    def broken(self) -> dict[str, BaseException]:
+        """Plugins that could not be loaded, or raised while they listed their offers: name to what they raised."""
+        return self._loaded.broken
+
+    @property
+    def plugins(self) -> dict[str, Plugin]:
+        """All plugins by name, broken ones too, blocked ones not."""
+        return self._loaded.plugins
+
+    @property
+    def blocked(self) -> tuple[Plugin, ...]:
+        """Plugins that the block list kept out."""
+        return self._loaded.blocked
+
+    def storage_offers(self) -> list[Offer[StorageEntry]]:
+        """Return what plugins offer as storages, in the order of plugins."""
+        with self._lock:
+            if self._storages is None:
+                self._storages = listed(self._loaded, "anystore_doe_storages", StorageEntry)
+            return self._storages
+
+    def executor_offers(self) -> list[Offer[ExecutorEntry]]:
+        """Return what plugins offer as executors, in the order of plugins."""
+        with self._lock:
+            if self._executors is None:
+                self._executors = listed(self._loaded, "anystore_doe_executors", ExecutorEntry)
+            return self._executors
+
+    def archive_offers(self) -> list[Offer[ArchiveEntry]]:
+        """Return what plugins offer as archive formats, in the order of plugins."""
+        with self._lock:
+            if self._archives is None:
+                self._archives = listed(self._loaded, "anystore_doe_archives", ArchiveEntry)
+            return self._archives
+
+    def archives(self) -> Archives:
+        """Return what picks an archive format."""
+        return Archives(self.archive_offers())
+
+    def opener(
+        self,
+        stores: Sequence[StoreSettings] = (),
+        *,
+        environ: Mapping[str, str],
+        base: Path,
+        state_folder: Path | None = None,
+    ) -> Opener:
+        """Return what opens URLs with these settings; the caller closes it. See :class:`Opener`."""
+        chooser = Chooser(self.storage_offers())
+        return Opener(chooser, stores, environ=environ, base=base, state_folder=state_folder)
+
+    def open_executor(self, name: str, options: Mapping[str, Plain], context: ExecutorContext) -> Executor:
+        """Open the executor ``name``; the caller closes it.
+
+        Raises:
+            UnknownExecutorError: no plugin offers it.
+            PluginClashError: two plugins offer it.
+            DefinitionError: its options are wrong.
+        """
+        offers = self.executor_offers()
+        fitting = [offer for offer in offers if offer.entry.name == name]
+        if not fitting:
+            raise UnknownExecutorError(name, known=[offer.entry.name for offer in offers])
+        entry = only_one(fitting, f"the executor {name}").entry
+        from pathlib import Path
+
+        made = make_options(entry.options, options, where="executor", environ=context.worker_env, base=Path.cwd())
+        return entry.open(made, context)
+
+    def credential_env(self) -> tuple[str, ...]:
+        """Return the patterns of the variables that carry credentials, over all plugins, sorted."""
+        return tuple(sorted({pattern for offer in self.storage_offers() for pattern in offer.entry.credential_env}))
+
+    def blank_env(self) -> dict[str, str]:
+        """Return the variables that are set for a solver so that a store's own tools find no credentials."""
+        return {name: value for offer in self.storage_offers() for name, value in offer.entry.blank_env}
+
+    def notify(self, event: RunEvent) -> None:
+        """Tell every observer; what one raises is logged once, and harms neither the others nor the sweep."""
+        for implementation in self._loaded.manager.hook.anystore_doe_run_event.get_hookimpls():
+            try:
+                implementation.function(*[event for _ in implementation.argnames])
+            except (Exception, SystemExit) as error:  # noqa: BLE001  whatever an observer raises is that plugin's
+                if implementation.plugin_name not in self.broken:
+                    self.broken[implementation.plugin_name] = error
+                    self._logger.warning("plugin %s: %s: %s", implementation.plugin_name, type(error).__name__, error)

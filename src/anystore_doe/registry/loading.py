@@ -1,0 +1,101 @@
+"""The loader: one pass over the entry points, each plugin on its own, so that a broken one harms nobody else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
+
+import pluggy
+
+from anystore_doe.contract import NAME, hooks
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from importlib.metadata import EntryPoint
+
+BLOCK_VARIABLE = "ANYSTORE_DOE_BLOCK_PLUGINS"
+"""Environment variable: entry-point or distribution names, separated by commas, that are not loaded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plugin:
+    """One entry point of the group, loaded or not.
+
+    Attributes:
+        name: Of the entry point; with its distribution in brackets where two have the same name.
+        distribution: That brought it, such as ``anystore-doe-s3``.
+        version: Of the distribution.
+    """
+
+    name: str
+    distribution: str
+    version: str
+
+    def __str__(self) -> str:
+        """Name distribution, version and entry point."""
+        return f"{self.distribution} {self.version} ({self.name})"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """What the loader found: all plugins by name, the broken ones' errors, and a manager that holds the others."""
+
+    manager: pluggy.PluginManager
+    plugins: dict[str, Plugin]
+    broken: dict[str, BaseException]
+    blocked: tuple[Plugin, ...]
+
+
+def load_plugins(environ: Mapping[str, str], found: Iterable[EntryPoint] | None = None) -> Loaded:
+    """Load every entry point of the group that is not blocked, in the order of their names.
+
+    Args:
+        environ: Where the block list is read.
+        found: Entry points; ``None``: those that are installed.
+    """
+    manager = pluggy.PluginManager(NAME)
+    manager.add_hookspecs(hooks)
+    plugins: dict[str, Plugin] = {}
+    broken: dict[str, BaseException] = {}
+    blocked: list[Plugin] = []
+    block_list = {_canonical(name) for name in environ.get(BLOCK_VARIABLE, "").split(",") if name.strip()}
+    for entry in sorted(entry_points(group=NAME) if found is None else found, key=_order):
+        plugin = _described(entry, plugins)
+        if block_list & {_canonical(entry.name), _canonical(plugin.distribution)}:
+            blocked.append(plugin)
+            continue
+        plugins[plugin.name] = plugin
+        error = _loaded(manager, entry, plugin.name)
+        if error is not None:
+            broken[plugin.name] = error
+    return Loaded(manager=manager, plugins=plugins, broken=broken, blocked=tuple(blocked))
+
+
+def _loaded(manager: pluggy.PluginManager, entry: EntryPoint, name: str) -> BaseException | None:
+    """Load and register one plugin; return what it raised, and leave nothing of it in the manager then."""
+    module = None
+    try:
+        module = entry.load()
+        manager.register(module, name=name)
+        manager.check_pending()
+    except (Exception, SystemExit) as error:  # noqa: BLE001  whatever a plugin's import raises is that plugin's
+        if module is not None and manager.get_plugin(name) is not None:
+            manager.unregister(name=name)
+        return error
+    return None
+
+
+def _described(entry: EntryPoint, taken: Mapping[str, Plugin]) -> Plugin:
+    distribution = entry.dist.name if entry.dist is not None else "unknown"
+    version = entry.dist.version if entry.dist is not None else "?"
+    name = entry.name if entry.name not in taken else f"{entry.name} [{distribution}]"
+    return Plugin(name=name, distribution=distribution, version=version)
+
+
+def _order(entry: EntryPoint) -> tuple[str, str]:
+    return entry.dist.name if entry.dist is not None else "", entry.name
+
+
+def _canonical(name: str) -> str:
+    return name.strip().lower().replace("_", "-").replace(".", "-")

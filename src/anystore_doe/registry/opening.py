@@ -1,0 +1,188 @@
+"""Opens URLs: finds the settings of a URL's prefix, the plugin of its scheme, and one storage per root."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from anystore_doe.contract import Place, StorageContext
+from anystore_doe.errors import PluginError, UnknownSchemeError, UsageError, safe_url
+from anystore_doe.registry.hints import PLUGIN_OF_SCHEME, install_hint
+from anystore_doe.registry.offers import only_one
+from anystore_doe.registry.options import make_options, portable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from anystore_doe.contract import Storage, StorageEntry
+    from anystore_doe.model import StoreSettings
+    from anystore_doe.registry.offers import Offer
+
+FALLBACK = "*"
+
+
+def whole_url(text: str) -> str:
+    """Return the URL that ``text`` names: a bare path becomes an absolute ``file://`` URL; a trailing ``/`` is kept."""
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme and all(c.isalnum() or c in "+-." for c in scheme):
+        if scheme.lower() != "file":
+            return f"{scheme.lower()}://{rest}"
+        host, slash, path = rest.partition("/")
+        if host not in {"", "localhost"} or not slash:
+            raise UsageError(f"{safe_url(text)} names no file of this machine", hint="file:///absolute/path")
+        text = "/" + path
+    tail = "/" if text.endswith("/") and os.path.abspath(text) != "/" else ""  # noqa: PTH100  no link is followed
+    return "file://" + os.path.abspath(text) + tail  # noqa: PTH100
+
+
+class Chooser:
+    """Finds the offer that serves a URL; immutable."""
+
+    def __init__(self, offers: Sequence[Offer[StorageEntry]]) -> None:
+        """Choose among these offers."""
+        self._offers = tuple(offers)
+
+    @property
+    def schemes(self) -> list[str]:
+        """The schemes that are served by name, sorted."""
+        return sorted({s for offer in self._offers for s in offer.entry.schemes} - {FALLBACK})
+
+    def choose(self, url: str, plugin: str | None = None) -> Offer[StorageEntry]:
+        """Return the offer for ``url``; ``plugin`` names a distribution or entry point where several offer it.
+
+        A claimed https host wins over the scheme, the longest suffix first; the fallback comes last.
+
+        Raises:
+            UnknownSchemeError: nobody serves it.
+            PluginClashError: two do, and ``plugin`` is silent.
+            PluginError: ``plugin`` does not serve it.
+        """
+        scheme, _, rest = url.partition("://")
+        fitting = self._by_host(rest) if scheme == "https" else []
+        fitting = fitting or [offer for offer in self._offers if scheme in offer.entry.schemes]
+        if not fitting and scheme not in PLUGIN_OF_SCHEME:
+            fitting = [offer for offer in self._offers if FALLBACK in offer.entry.schemes]
+        if not fitting:
+            raise UnknownSchemeError(scheme, known=self.schemes, hint=install_hint(scheme))
+        if plugin is not None:
+            named = [offer for offer in fitting if plugin in {offer.plugin.distribution, offer.plugin.name}]
+            if not named:
+                names = ", ".join(str(offer.plugin) for offer in fitting)
+                raise PluginError(
+                    f"plugin {plugin!r} does not serve {safe_url(url)}; these do: {names}",
+                    hint="anystore-doe plugins",
+                )
+            fitting = named
+        return only_one(fitting, f"{scheme}://", lambda last: _which(url, scheme, last))
+
+    def _by_host(self, rest: str) -> list[Offer[StorageEntry]]:
+        host = rest.partition("/")[0].rpartition("@")[2].partition(":")[0].lower()
+        fitting = [s for offer in self._offers for s in offer.entry.hosts if host.endswith(s)]
+        longest = max(fitting, key=len, default="")
+        return [offer for offer in self._offers if longest in offer.entry.hosts] if longest else []
+
+
+def _which(url: str, scheme: str, offer: Offer[StorageEntry]) -> str:
+    host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
+    return f'say which in the settings file: [storage."{scheme}://{host}"] plugin = "{offer.plugin.distribution}"'
+
+
+class Opener:
+    """``open_storage`` of a process: call it with a URL. Thread-safe; owns the storages it opened."""
+
+    def __init__(
+        self,
+        chooser: Chooser,
+        stores: Sequence[StoreSettings],
+        *,
+        environ: Mapping[str, str],
+        base: Path,
+        state_folder: Path | None = None,
+    ) -> None:
+        """Open with these settings; relative paths in them start at ``base``.
+
+        Args:
+            chooser: Knows the plugins.
+            stores: Settings per URL prefix, longest prefix wins.
+            environ: Where options that the settings are silent about are read.
+            base: Folder of the settings file.
+            state_folder: Where storages may keep resumable state.
+        """
+        self._chooser = chooser
+        self._stores = sorted(
+            ((whole_url(store.prefix).rstrip("/"), store) for store in stores),
+            key=lambda item: len(item[0]),
+            reverse=True,
+        )
+        self._environ = environ
+        self._base = base
+        self._context = StorageContext(logger=logging.getLogger("anystore_doe.storage"), state_folder=state_folder)
+        self._lock = threading.Lock()
+        self._storages: dict[tuple[str, str, Any], Storage] = {}
+        self._options: dict[tuple[str, str], Any] = {}
+
+    def __call__(self, url: str) -> Place:
+        """Return the place of ``url``; a storage is opened on first use and then shared.
+
+        Raises:
+            PluginError: no plugin, or several, serve it (see :meth:`Chooser.choose`).
+            DefinitionError: its settings are wrong.
+            UsageError: its key starts with ``/``.
+        """
+        url = whole_url(url)
+        store = self._settings_of(url)
+        offer = self._chooser.choose(url, store.plugin if store else None)
+        root, key = offer.entry.split(url)
+        if key.startswith("/"):
+            raise UsageError(f"{safe_url(url)}: the path after the host starts with a second /")
+        with self._lock:
+            options = self._options_of(offer, store)
+            cache_key = (offer.plugin.name, root, options)
+            storage = self._storages.get(cache_key)
+            if storage is None:
+                storage = self._storages[cache_key] = offer.entry.open(root, options, self._context)
+        return Place(storage=storage, key=key.rstrip("/"))
+
+    def close(self) -> None:
+        """Close every storage that was opened; calling it twice is no error."""
+        with self._lock:
+            storages, self._storages = list(self._storages.values()), {}
+        for storage in storages:
+            storage.close()
+
+    def portable_stores(self) -> tuple[StoreSettings, ...]:
+        """Return the settings as a work order may carry them: no secret values, absolute paths.
+
+        Settings of a prefix that no plugin serves are left out: what is secret in them is not known.
+        """
+        found = []
+        for prefix, store in self._stores:
+            try:
+                kind = self._chooser.choose(prefix, store.plugin).entry.options
+            except PluginError:
+                continue
+            found.append(replace(store, prefix=prefix, options=portable(kind, store.options, base=self._base)))
+        return tuple(found)
+
+    def _settings_of(self, url: str) -> StoreSettings | None:
+        bare = url.rstrip("/")
+        for prefix, store in self._stores:
+            if bare == prefix or bare.startswith(prefix + "/"):
+                return store
+        return None
+
+    def _options_of(self, offer: Offer[StorageEntry], store: StoreSettings | None) -> Any:
+        key = (offer.plugin.name, store.prefix if store else "")
+        if key not in self._options:
+            self._options[key] = make_options(
+                offer.entry.options,
+                store.options if store else {},
+                where=f'storage."{store.prefix}"' if store else offer.plugin.name,
+                environ=self._environ,
+                base=self._base,
+            )
+        return self._options[key]

@@ -1,0 +1,161 @@
+"""Opening URLs: longest prefix, one storage per root and options, options from settings and environment."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import pytest
+
+from anystore_doe.contract import Storage, StorageEntry, option
+from anystore_doe.errors import DefinitionError, UnknownSchemeError, UsageError
+from anystore_doe.model import StoreSettings
+from anystore_doe.registry import Offer, Opener, Plugin
+from anystore_doe.registry.opening import Chooser
+from anystore_doe.registry.options import make_options
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """Of a store that exists only here."""
+
+    config_file: str | None = option("Where keys are.", env="T_CONFIG_FILE")
+    retries: int = option("Tries.", default=3, env="T_RETRIES")
+    anonymous: bool = option("No keys.", default=False, env="T_ANONYMOUS")
+    style: Literal["path", "host"] = option("Of addresses.", default="path")
+    token: str | None = option("Key.", env="T_TOKEN", secret=True)
+
+
+class Opened(Storage):
+    def __init__(self, url, options):
+        self.url, self.options, self.closed = url, options, 0
+
+    def stat(self, key):
+        raise NotImplementedError
+
+    def fetch(self, key, dest, *, pin=None, watch):
+        raise NotImplementedError
+
+    def close(self):
+        self.closed += 1
+
+
+def opener(*stores: StoreSettings, environ=None, base=Path("/base")) -> Opener:
+    entry = StorageEntry(schemes=("t", "file"), open=lambda url, o, _: Opened(url, o), summary="", options=Options)
+    chooser = Chooser([Offer(Plugin(name="t", distribution="t-dist", version="1"), entry)])
+    return Opener(chooser, stores, environ=environ or {}, base=base)
+
+
+def at(prefix: str, **options) -> StoreSettings:
+    return StoreSettings(prefix=prefix, options=options)
+
+
+def test_the_longest_prefix_wins_and_prefixes_end_at_a_slash():
+    opened = opener(at("t://b", retries=1), at("t://b/out/", retries=2), at("t://", retries=9))
+    assert opened("t://b/x").storage.options.retries == 1
+    assert opened("t://b/out").storage.options.retries == 2
+    assert opened("t://b/out/x/y").storage.options.retries == 2
+    assert opened("t://b/outer/x").storage.options.retries == 1
+    assert opened("t://other/x").storage.options.retries == 9
+
+
+def test_a_place_has_the_root_and_a_key_without_slashes_at_its_ends():
+    place = opener()("t://b/a/b%20c?d#e/")
+    assert (place.storage.url, place.key, place.url) == ("t://b", "a/b%20c?d#e", "t://b/a/b%20c?d#e")
+    assert opener()("t://b").key == ""
+    assert opener()("/a/b/").url == "file:///a/b"
+
+
+def test_a_key_that_starts_with_a_slash_is_refused():
+    with pytest.raises(UsageError, match="second /"):
+        opener()("t://b//a")
+
+
+def test_one_storage_serves_a_root_and_another_one_other_options():
+    opened = opener(at("t://b/out", retries=2), at("t://b/too", retries=2))
+    assert opened("t://b/x").storage is opened("t://b/y").storage
+    assert opened("t://b/x").storage is not opened("t://b/out/y").storage
+    assert opened("t://b/too/x").storage is opened("t://b/out/y").storage
+    assert opened("t://c/x").storage is not opened("t://b/x").storage
+
+
+def test_many_threads_open_one_storage():
+    opened, barrier = opener(), threading.Barrier(8)
+
+    def place(_):
+        barrier.wait(10)
+        return id(opened("t://b/x").storage)
+
+    with ThreadPoolExecutor(8) as pool:
+        assert len(set(pool.map(place, range(8)))) == 1
+
+
+def test_closing_closes_each_storage_once():
+    opened = opener()
+    storage = opened("t://b/x").storage
+    opened.close()
+    opened.close()
+    assert storage.closed == 1
+
+
+def test_an_unknown_option_is_refused_naming_prefix_and_the_likely_one():
+    with pytest.raises(DefinitionError, match=r'storage\."t://b": unknown option \'confg_file\'') as caught:
+        opener(at("t://b", confg_file="x"))("t://b/x")
+    assert caught.value.hint == "did you mean config_file?"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"retries": "many"}, "retries: expected a whole number, found text"),
+        ({"retries": True}, "retries: expected a whole number, found true or false"),
+        ({"anonymous": 1}, "anonymous: expected true or false, found a whole number"),
+        ({"style": "moon"}, 'style: expected one of "path", "host"'),
+        ({"config_file": 3}, "config_file: expected text, found a whole number"),
+    ],
+)
+def test_a_value_of_the_wrong_type_is_refused_naming_the_key(given, message):
+    with pytest.raises(DefinitionError) as caught:
+        make_options(Options, given, where="s", environ={}, base=Path("/b"))
+    assert str(caught.value) == f"s.{message}"
+
+
+def test_a_wrong_secret_is_not_shown():
+    with pytest.raises(DefinitionError) as caught:
+        make_options(Options, {"token": 918273}, where="s", environ={}, base=Path("/b"))
+    assert "918273" not in repr(caught.value) + str(caught.value.__cause__) + str(caught.value.__context__)
+
+
+def test_the_environment_speaks_where_the_settings_are_silent():
+    environ = {"T_RETRIES": "7", "T_ANONYMOUS": "true", "T_TOKEN": "", "T_CONFIG_FILE": "/etc/t"}
+    made = make_options(Options, {"retries": 2}, where="s", environ=environ, base=Path("/b"))
+    assert (made.retries, made.anonymous, made.token, made.config_file) == (2, True, None, "/etc/t")
+
+
+def test_a_wrong_variable_is_named():
+    with pytest.raises(DefinitionError, match=r"^the variable T_RETRIES: expected a whole number"):
+        make_options(Options, {}, where="s", environ={"T_RETRIES": "x"}, base=Path("/b"))
+
+
+def test_file_options_are_relative_to_the_settings_file(monkeypatch):
+    monkeypatch.setenv("HOME", "/home/me")
+    for given, expected in [("config", "/b/config"), ("/abs", "/abs"), ("~/c", "/home/me/c")]:
+        assert (
+            make_options(Options, {"config_file": given}, where="s", environ={}, base=Path("/b")).config_file
+            == expected
+        )
+
+
+def test_portable_settings_hold_no_secret_and_absolute_paths():
+    opened = opener(at("t://b/", config_file="c", token="hush"), at("gs://x", token="hush"))
+    assert opened.portable_stores() == (at("t://b", config_file="/base/c"),)
+
+
+def test_settings_of_a_prefix_that_is_not_used_may_need_a_missing_plugin():
+    opened = opener(at("gs://x", nonsense=1))
+    assert opened("t://b/x").key == "x"
+    with pytest.raises(UnknownSchemeError):
+        opened("gs://x/y")
