@@ -58,9 +58,10 @@ class OrderedRun:
     run: Run
     inputs: tuple[PinnedInput, ...]
     definition_digest: str
+    earlier: bool = False
+    """Plan saw something of ours under the output URL: its history is read after the claim."""
     replace: bool = False
     """``--overwrite``: an older commit and what it listed may be removed after the claim."""
-    allow_foreign: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

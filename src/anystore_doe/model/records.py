@@ -134,7 +134,7 @@ class Commit:
     """``commit.json``: written last; a run is done when, and only when, it is there.
 
     ``fingerprint`` is the digest of the definition; together with ``inputs`` it tells whether the same run
-    would be done again. ``timings`` are seconds per step, ``versions`` names what made it.
+    would be done again. ``strays`` are left over from earlier attempts, where deleting is not allowed. ``timings`` are seconds per step, ``versions`` names what made it.
     """
 
     run_id: str
@@ -149,6 +149,7 @@ class Commit:
     bytes_out: int
     exit_code: int
     committed_at: float
+    strays: tuple[str, ...] = ()
     metrics: Mapping[str, str] = field(default_factory=dict)
     timings: Mapping[str, float] = field(default_factory=dict)
     versions: Mapping[str, str] = field(default_factory=dict)
@@ -177,17 +178,20 @@ class RunEvent:
 
     Attributes:
         state: ``started`` (a step began), ``progress`` (``bytes`` more moved), ``committed``, ``failed``,
-            ``skipped`` (``message`` says why).
+            ``skipped`` and ``stopped`` (``message`` says why); the last four end a run's life.
         slot: Index of the slot while solving, else ``None``.
         bytes: Moved since the last event of this step.
+        message: Why, for ``failed`` and ``skipped``; a remark otherwise.
+        error_class: For ``failed``: the exit code of design.md's table that the failure belongs to.
     """
 
     sweep: str
     run_id: str
     attempt: int
     step: Step
-    state: Literal["started", "progress", "committed", "failed", "skipped"]
+    state: Literal["started", "progress", "committed", "failed", "skipped", "stopped"]
     at: float
     slot: int | None = None
     bytes: int = 0
     message: str = ""
+    error_class: int = 0

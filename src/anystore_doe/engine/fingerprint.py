@@ -1,0 +1,118 @@
+"""What makes a run the same run: the digest of its definition, and the identity of its inputs' content.
+
+Slots, cores, executor, time-outs and credentials are not part of it: they change how, not what.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from anystore_doe.definition import render_command, rendered_template
+from anystore_doe.model import SCHEMA, InputIdentity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Sequence
+
+    from anystore_doe.model import PinnedInput, PinnedObject, Recipe, Run
+
+LABELS = frozenset({"run_id", "description", "comment", "notes"})
+"""Columns that describe a run and do not define it."""
+
+BLOCK = 2**20
+"""Bytes that are read at once when content has to be digested."""
+
+
+def definition_digests(recipe: Recipe, ignored: Collection[str]) -> Callable[[Run], str]:
+    """Return a function that digests a run's definition; what all runs share is digested once.
+
+    The digest is SHA-256 over canonical JSON: schema, the recipe's defining parts, and for each run its
+    columns (labels and ``ignored`` ones left out), its inputs, its rendered command and templates.
+    """
+    left_out = LABELS | frozenset(ignored)
+    shared = hashlib.sha256(
+        msgspec.json.encode(
+            {
+                "schema": SCHEMA,
+                "render": recipe.render,
+                "input_files": [
+                    (f.name, hashlib.sha256(f.content_b64.encode()).hexdigest(), f.executable)
+                    for f in recipe.input_files
+                ],
+                "outputs": recipe.outputs,
+                "push_inputs": recipe.push_inputs,
+                "metrics": recipe.metrics,
+                "require": recipe.require,
+                "chdir": recipe.chdir,
+                "unpack": recipe.unpack,
+                "compat": recipe.compat,
+            }
+        )
+    )
+    encode = msgspec.json.Encoder(order="sorted").encode
+
+    def digest(run: Run) -> str:
+        one = shared.copy()
+        one.update(
+            encode(
+                {
+                    "values": {name: text for name, text in run.values.items() if name not in left_out},
+                    "inputs": run.inputs,
+                    "output": run.output,
+                    "command": render_command(recipe.command, run.values),
+                    "templates": {t.name: rendered_template(t, run.values) for t in recipe.templates},
+                }
+            )
+        )
+        return one.hexdigest()
+
+    return digest
+
+
+def identities(inputs: Sequence[PinnedInput], digests: dict[str, str]) -> tuple[InputIdentity, ...]:
+    """Return what a commit keeps of each input object; ``digests`` (URL to SHA-256) where the store has no checksum."""
+    return tuple(
+        InputIdentity(
+            url=found.url,
+            pin=found.pin,
+            size=found.size,
+            checksums=found.checksums or ({"sha256": digests[found.url]} if found.url in digests else {}),
+        )
+        for one in inputs
+        for found in one.objects
+    )
+
+
+def changed_input(
+    committed: Sequence[InputIdentity], now: Sequence[PinnedInput], digest: Callable[[PinnedObject], str | None]
+) -> str | None:
+    """Tell in words which input is another than the one a commit was made from; ``None``: all are the same.
+
+    The same pin is the same content; else a checksum that both sides have decides; else the content is
+    digested (``digest`` returns its SHA-256, or ``None`` where that can not be had) and compared with the digest
+    in the commit; else another pin is another content. The same bytes uploaded again are not a change.
+    """
+    was = {one.url: one for one in committed}
+    objects = [found for one in now for found in one.objects]
+    if gone := was.keys() - {found.url for found in objects}:
+        return f"{min(gone)} is no longer an input"
+    for found in objects:
+        old = was.get(found.url)
+        if old is None:
+            return f"{found.url} is a new input"
+        if not _same_content(old, found, digest):
+            return f"{found.url} has changed ({old.size} bytes, {old.pin} -> {found.size} bytes, {found.pin})"
+    return None
+
+
+def _same_content(old: InputIdentity, now: PinnedObject, digest: Callable[[PinnedObject], str | None]) -> bool:
+    if old.size != now.size:
+        return False
+    if old.pin is not None and old.pin == now.pin:
+        return True
+    shared = old.checksums.keys() & now.checksums.keys()
+    if shared:
+        return all(old.checksums[name] == now.checksums[name] for name in shared)
+    return "sha256" in old.checksums and digest(now) == old.checksums["sha256"]

@@ -1,0 +1,35 @@
+"""The logs of an attempt: their tails for its record, their whole for the store."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+TAIL_BYTES = 64 * 2**10
+"""How much of each log an attempt's record holds."""
+
+
+def tail_of(log: Path, limit: int = TAIL_BYTES) -> str:
+    """Return the last ``limit`` bytes of a log as text; ``""`` when there is none."""
+    try:
+        with log.open("rb") as opened:
+            size = opened.seek(0, 2)
+            opened.seek(max(0, size - limit))
+            return opened.read(limit).decode(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def is_long(log: Path) -> bool:
+    """Tell whether a log is longer than what the record holds."""
+    try:
+        return log.stat().st_size > TAIL_BYTES
+    except FileNotFoundError:
+        return False
+
+
+def last_line(text: str) -> str:
+    """Return the last line of a log that is not blank."""
+    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")

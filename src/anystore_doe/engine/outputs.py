@@ -1,0 +1,147 @@
+"""Stage out: what the solver left in a work folder, and its way to the output URL."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anystore_doe.engine.matching import matcher
+from anystore_doe.errors import ChecksumError, RunError
+from anystore_doe.model import OUR_FOLDER, FileRecord
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from anystore_doe.contract.storage import Place, Watch
+    from anystore_doe.model import ObjectInfo, Recipe
+
+Stamp = tuple[int, int, int, int]
+
+
+def snapshot(folder: Path) -> dict[str, Stamp]:
+    """Return each regular file below ``folder`` with what changes when it is written (size, mtime, ctime, inode)."""
+    return {path: _stamp(status) for path, status in _scan(folder, "") if stat.S_ISREG(status.st_mode)}
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
+
+
+def _scan(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield ``(path, lstat)`` of everything that is not a folder; links are never followed."""
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            path = prefix + entry.name
+            if entry.is_dir(follow_symlinks=False):
+                yield from _scan(Path(entry.path), path + "/")
+            else:
+                yield path, entry.stat(follow_symlinks=False)
+
+
+def regular_files(folder: Path) -> list[str]:
+    """Return the paths of all regular files below ``folder``, sorted."""
+    return sorted(path for path, status in _scan(folder, "") if stat.S_ISREG(status.st_mode))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outputs:
+    """What a run leaves: paths of regular files to be pushed, and of links and special files that are not."""
+
+    files: tuple[str, ...]
+    links: tuple[str, ...]
+
+
+def find_outputs(folder: Path, before: Mapping[str, Stamp], recipe: Recipe) -> Outputs:
+    """Return the regular files that are new or changed since ``before``, narrowed by the recipe's globs.
+
+    ``push_inputs`` adds unchanged files. Private input files (credentials) are never among them.
+
+    Raises:
+        RunError: a name can not be a key (no UTF-8, control characters), or lies in our own folder.
+    """
+    wanted = matcher(recipe.outputs) if recipe.outputs else None
+    private = {f.name for f in recipe.input_files if f.private}
+    files, links = [], []
+    for path, status in _scan(folder, ""):
+        if not stat.S_ISREG(status.st_mode):
+            links.append(path.encode(errors="backslashreplace").decode())
+            continue
+        if before.get(path) == _stamp(status) and not recipe.push_inputs:
+            continue
+        if path.rpartition("/")[2] in private or (wanted is not None and not wanted(path)):
+            continue
+        _check_name(path)
+        files.append(path)
+    return Outputs(files=tuple(sorted(files)), links=tuple(sorted(links)))
+
+
+def _check_name(path: str) -> None:
+    if not path.isprintable():
+        raise RunError(f"the output {path!r} has a name that can not be a key", hint="rename it, or narrow --outputs")
+    if path == OUR_FOLDER or path.startswith(f"{OUR_FOLDER}/"):
+        raise RunError(f"the solver wrote {path!r}, and {OUR_FOLDER}/ under the output URL is ours")
+
+
+def missing_required(folder: Path, globs: Sequence[str]) -> list[str]:
+    """Return the globs that no regular file below ``folder`` matches."""
+    paths = regular_files(folder) if globs else []
+    return [glob for glob in globs if not any(map(matcher([glob]), paths))]
+
+
+def planned_files(folder: Path, paths: Sequence[str]) -> tuple[FileRecord, ...]:
+    """Describe outputs before they are pushed: path, size in bytes, SHA-256."""
+    return tuple(
+        FileRecord(path=path, size=(folder / path).stat().st_size, checksum=f"sha256:{file_digest(folder / path)}")
+        for path in paths
+    )
+
+
+def push_outputs(
+    files: Sequence[FileRecord],
+    folder: Path,
+    place: Place,
+    *,
+    occupied: Sequence[str],
+    durable: bool,
+    watch: Watch,
+) -> None:
+    """Push ``files`` from ``folder`` to below the output URL and compare what the store then has.
+
+    Create-only where the store can, so that a late writer loses; but for ``occupied`` paths, where an earlier
+    attempt of ours left something that may not be deleted.
+
+    Raises:
+        ObjectExistsError: somebody else wrote there.
+        ChecksumError: the store has something else than was pushed.
+    """
+    storage, taken = place.storage, set(occupied)
+    fresh = [(folder / f.path, place.at(f.path)) for f in files if f.path not in taken]
+    again = [(folder / f.path, place.at(f.path)) for f in files if f.path in taken]
+    infos: list[ObjectInfo] = []
+    if fresh:
+        only = storage.capabilities.create_only
+        infos += storage.push_many(fresh, create_only=only, durable=durable, watch=watch)
+    if again:
+        infos += storage.push_many(again, durable=durable, watch=watch)
+    there = {info.key: info for info in infos}
+    for f in files:
+        _compare(f, there.get(place.at(f.path)), storage.url_of(place.at(f.path)))
+
+
+def _compare(pushed: FileRecord, there: ObjectInfo | None, url: str) -> None:
+    if there is None or there.size != pushed.size:
+        found = "nothing" if there is None else f"{there.size} bytes"
+        raise ChecksumError("push", url, f"{pushed.size} bytes were pushed, the store has {found}")
+    stored = there.checksums.get("sha256")
+    if stored is not None and pushed.checksum != f"sha256:{stored}":
+        raise ChecksumError("push", url, f"{pushed.checksum} was pushed, the store has sha256:{stored}")
+
+
+def file_digest(file: Path) -> str:
+    """Return the SHA-256 of a file's content, as hex."""
+    with file.open("rb", buffering=0) as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()

@@ -1,0 +1,101 @@
+"""Plan's look at the inputs of a run: what is there, which version, and where it will go."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from typing import TYPE_CHECKING
+
+from anystore_doe.errors import ObjectNotFoundError, RunError, UnsupportedError
+from anystore_doe.model import PinnedInput, PinnedObject
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from concurrent.futures import Future
+
+    from anystore_doe.contract.storage import Place
+    from anystore_doe.engine.staging import Archives
+    from anystore_doe.model import Recipe
+
+BLOCK = 8 * 2**20
+"""Bytes per read when an object's content has to be digested."""
+
+
+class Pinner:
+    """Looks at each input URL once, however many rows name it; thread-safe."""
+
+    def __init__(self, recipe: Recipe, *, open_storage: Callable[[str], Place], archives: Archives) -> None:
+        """Pin for the unpack rule of ``recipe``."""
+        self._recipe, self._open, self._archives = recipe, open_storage, archives
+        self._lock = threading.Lock()
+        self._known: dict[str, Future[PinnedInput]] = {}
+
+    def pin(self, url: str) -> PinnedInput:
+        """Return the input at ``url`` as it is now; a URL that ends in ``/`` is a tree.
+
+        Raises:
+            ObjectNotFoundError: there is nothing.
+            RunError: a tree holds a key that can not be a path.
+            StorageError: the store does not say.
+        """
+        from concurrent.futures import Future
+
+        with self._lock:
+            known = self._known.get(url)
+            mine = known is None
+            if known is None:
+                known = self._known[url] = Future()
+        if mine:
+            try:
+                known.set_result(self._look(url))
+            except BaseException as error:  # noqa: BLE001  whatever it is, it is handed to all who wait for it
+                known.set_exception(error)
+        return known.result()
+
+    def _look(self, url: str) -> PinnedInput:
+        place = self._open(url)
+        if url.endswith("/"):
+            return PinnedInput(url=url, kind="tree", objects=_tree(url, place))
+        info = place.storage.stat(place.key)
+        name = place.key.rpartition("/")[2]
+        packed = self._recipe.unpack == "always" or (
+            self._recipe.unpack == "auto" and self._archives.for_name(name) is not None
+        )
+        found = PinnedObject(path=name, url=url, size=info.size, pin=info.pin, checksums=info.checksums)
+        return PinnedInput(url=url, kind="archive" if packed else "file", objects=(found,))
+
+    def digest(self, found: PinnedObject) -> str | None:
+        """Return the SHA-256 of an object's content, read range by range; ``None`` where there are no ranges."""
+        place = self._open(found.url)
+        pin = found.pin if place.storage.capabilities.pinned_reads else None
+        running = hashlib.sha256()
+        try:
+            for start in range(0, found.size, BLOCK):
+                running.update(place.storage.read(place.key, start, min(start + BLOCK, found.size), pin=pin))
+        except UnsupportedError:
+            return None
+        return running.hexdigest()
+
+
+def _tree(url: str, place: Place) -> tuple[PinnedObject, ...]:
+    skip = len(place.key) + 1 if place.key else 0
+    objects = []
+    for info in place.storage.walk(place.key):
+        path = info.key[skip:]
+        if not path or path.endswith("/"):
+            continue  # a console's folder marker
+        _check_path(url, path)
+        objects.append(
+            PinnedObject(
+                path=path, url=place.storage.url_of(info.key), size=info.size, pin=info.pin, checksums=info.checksums
+            )
+        )
+    if not objects:
+        raise ObjectNotFoundError("list", url, "there is no object below it")
+    return tuple(sorted(objects, key=lambda found: found.path))
+
+
+def _check_path(url: str, path: str) -> None:
+    parts = path.split("/")
+    if not path.isprintable() or any(part in {"", ".", ".."} or len(part.encode()) > 255 for part in parts):
+        raise RunError(f"the tree {url} holds the key {path!r}, which can not be a path")

@@ -1,0 +1,212 @@
+"""Stage in and out: pinned inputs into a work folder, and what the solver changed out of it."""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol
+
+from anystore_doe.contract.archive import Limits
+from anystore_doe.definition import render_text, rendered_template
+from anystore_doe.engine.matching import matcher
+from anystore_doe.engine.outputs import file_digest, regular_files
+from anystore_doe.errors import ArchiveError, DefinitionError, InputChangedError, RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from anystore_doe.contract.archive import Archive
+    from anystore_doe.contract.hooks import ArchiveEntry
+    from anystore_doe.contract.storage import Place, Watch
+    from anystore_doe.model import PinnedInput, PinnedObject, Recipe
+
+HEAD_BYTES = 512
+"""Bytes of a file that show what it is (a tar's magic is at offset 257)."""
+
+
+class Archives(Protocol):
+    """The archive formats that are installed."""
+
+    def for_name(self, name: str) -> ArchiveEntry | None:
+        """Return the format with the longest suffix that ``name`` ends in."""
+
+    def by_content(self, head: bytes) -> ArchiveEntry | None:
+        """Return the format whose magic the first :data:`HEAD_BYTES` bytes of a file show."""
+
+
+@dataclass(slots=True)
+class Staged:
+    """What stage-in brought: path in the work folder to the URL it came from; SHA-256 by URL where computed."""
+
+    brought: dict[str, str] = field(default_factory=dict)
+    digests: dict[str, str] = field(default_factory=dict)
+    bytes: int = 0
+
+
+def fetch_inputs(
+    inputs: Sequence[PinnedInput],
+    folder: Path,
+    parcels: Path,
+    *,
+    open_storage: Callable[[str], Place],
+    watch: Watch,
+) -> tuple[Staged, list[tuple[PinnedInput, Path]]]:
+    """Fetch all inputs of a run: files and trees into ``folder``, archives into ``parcels`` (made when needed).
+
+    Returns:
+        What was brought, and the fetched archives, which are unpacked by :func:`unpack_inputs`.
+
+    Raises:
+        RunError: two inputs bring the same path.
+        InputChangedError: an object is not the version that plan saw.
+        StorageError: an object could not be fetched.
+    """
+    staged, archives = Staged(), []
+    for number, one in enumerate(inputs):
+        if one.kind == "archive":
+            parcels.mkdir(exist_ok=True)
+            target = parcels / f"{number}-{one.objects[0].path}"
+            archives.append((one, target))
+            _fetch(one.objects[0], target, staged, open_storage, watch)
+            continue
+        for found in one.objects:
+            _bring(staged, found.path, found.url)
+            target = folder / found.path
+            target.parent.mkdir(parents=True, exist_ok=True)
+            _fetch(found, target, staged, open_storage, watch)
+    return staged, archives
+
+
+def _fetch(
+    found: PinnedObject, target: Path, staged: Staged, open_storage: Callable[[str], Place], watch: Watch
+) -> None:
+    place = open_storage(found.url)
+    pinned = place.storage.capabilities.pinned_reads
+    info = place.storage.fetch(place.key, target, pin=found.pin if pinned else None, watch=watch)
+    if info.size != found.size:  # all that a store without pins lets us see
+        raise InputChangedError("fetch", found.url, f"{info.size} bytes, plan saw {found.size}")
+    if not (found.checksums or info.checksums):
+        staged.digests[found.url] = file_digest(target)
+    staged.bytes += info.size
+
+
+def _bring(staged: Staged, path: str, url: str) -> None:
+    if path in staged.brought:
+        raise RunError(
+            f"two inputs bring the same path {path!r}: {staged.brought[path]} and {url}",
+            hint="give each input a folder of its own inside its archive",
+        )
+    staged.brought[path] = url
+
+
+def unpack_inputs(
+    fetched: Sequence[tuple[PinnedInput, Path]], staged: Staged, folder: Path, *, archives: Archives, watch: Watch
+) -> None:
+    """Unpack fetched archives into ``folder`` and remove them.
+
+    Raises:
+        ArchiveError: not what its suffix says, hostile, damaged.
+        RunError: two inputs bring the same path.
+    """
+    for one, file in fetched:
+        archive = _archive(one.url, file, archives)
+        if len(fetched) > 1 or staged.brought:
+            for member in archive.members(file, Limits()):
+                if not member.folder:
+                    _bring(staged, member.path, one.url)
+            archive.unpack(file, folder, Limits(), watch=watch)
+        else:
+            for member in archive.unpack(file, folder, Limits(), watch=watch):
+                if not member.folder:
+                    staged.brought[member.path] = one.url
+        file.unlink()
+
+
+def _archive(url: str, file: Path, archives: Archives) -> Archive:
+    """Open the format that suffix (where it has one) and content agree on."""
+    with file.open("rb") as opened:
+        head = opened.read(HEAD_BYTES)
+    named, shown = archives.for_name(url), archives.by_content(head)
+    if shown is None:
+        raise ArchiveError(url, "not-an-archive", f"its content is none of the known formats ({len(head)} bytes read)")
+    if named is not None and named != shown and not _same_wrapper(named, shown):
+        raise ArchiveError(
+            url, "suffix", f"its name says {named.suffixes[0]}, its content {shown.suffixes[0]}", hint="rename it"
+        )
+    return (named or shown).open()
+
+
+def _same_wrapper(named: ArchiveEntry, shown: ArchiveEntry) -> bool:
+    return bool(set(named.magic) & set(shown.magic))
+
+
+def start_folder(folder: Path, chdir: str) -> Path:
+    """Return the folder the solver is started in: ``folder``, a sub-folder, or (``auto``) its only top folder.
+
+    Raises:
+        RunError: there is no such folder, or ``auto`` finds none or several.
+    """
+    if not chdir:
+        return folder
+    if chdir != "auto":
+        chosen = folder / chdir
+        if not chosen.is_dir():
+            raise RunError(f"--chdir {chdir}: the inputs brought no such folder", hint=_top_words(folder))
+        return chosen
+    tops = [entry for entry in os.scandir(folder) if entry.is_dir(follow_symlinks=False)]
+    if len(tops) != 1:
+        raise RunError("--chdir auto: the inputs did not bring exactly one top folder", hint=_top_words(folder))
+    return folder / tops[0].name
+
+
+def _top_words(folder: Path) -> str:
+    names = sorted(entry.name for entry in folder.iterdir())
+    return f"the top of the work folder holds: {', '.join(names[:8]) or 'nothing'}{', ...' if names[8:] else ''}"
+
+
+def render_files(recipe: Recipe, values: Mapping[str, str], folder: Path, start: Path) -> dict[str, str]:
+    """Write input files and templates into ``start``, render what came with the input; return rendered scripts.
+
+    Input files do not replace what an input brought; templates do: that is what they are for.
+
+    Raises:
+        RunError: an input file is in the way of an input, or a file to be rendered is no UTF-8 text.
+        DefinitionError: a placeholder in a rendered input file is unknown or wrong.
+    """
+    for given in recipe.input_files:
+        target = start / given.name
+        if target.exists():
+            raise RunError(f"--input-file {given.name}: the inputs brought a file of that name")
+        _write(target, base64.b64decode(given.content_b64), 0o600 if given.private else 0o777 * given.executable)
+    wanted = matcher(recipe.render)
+    for path in regular_files(folder) if recipe.render else ():
+        if wanted(path):
+            _render_in_place(folder / path, path, values)
+    scripts = {}
+    for template in recipe.templates:
+        text = rendered_template(template, values)
+        _write(start / template.name, text.encode(), 0o777 * template.shell)
+        scripts[template.name] = text
+    return scripts
+
+
+def _render_in_place(file: Path, path: str, values: Mapping[str, str]) -> None:
+    try:
+        text = file.read_bytes().decode()
+    except UnicodeDecodeError as error:
+        raise RunError(f"--render matches {path}, which is no UTF-8 text", hint="narrow the glob") from error
+    try:
+        rendered = render_text(text, values, where=path)
+    except DefinitionError as error:
+        raise RunError(f"--render: {error}", hint=error.hint) from error
+    if rendered != text:
+        file.write_bytes(rendered.encode())
+
+
+def _write(target: Path, body: bytes, mode: int) -> None:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_bytes(body)
+    if mode:
+        target.chmod(mode & ~0o022 if mode != 0o600 else mode)

@@ -1,0 +1,245 @@
+"""The driver: makes work orders of a plan, hands them to an executor, and says what became of every run."""
+
+from __future__ import annotations
+
+import dataclasses
+import queue
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from anystore_doe.contract.executor import ExecutorContext
+from anystore_doe.engine.cores import default_slots, usable_cores
+from anystore_doe.engine.outcome import Outcome, read_outcome
+from anystore_doe.engine.worker import live_order
+from anystore_doe.engine.workroot import locked
+from anystore_doe.model import Resources, WorkOrder
+
+if TYPE_CHECKING:
+    import threading
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
+
+    from anystore_doe.contract.executor import Executor
+    from anystore_doe.engine.crew import Surroundings
+    from anystore_doe.engine.plan import Plan
+    from anystore_doe.model import OrderedRun, Run, RunEvent, Sweep, WorkerEnd
+
+POLL_S = 0.1
+"""How long the driver waits for an executor before it passes events on to the observers."""
+
+CLASSES = (9, 7, 8, 4, 6, 5)
+"""Exit codes that a sweep ends with when every failed run has them, the weightiest first."""
+
+ENDS = frozenset({"committed", "failed", "skipped", "stopped"})
+"""States of an event that end a run's life."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Setting:
+    """Where and how a plan is run on this machine.
+
+    Attributes:
+        open_executor: Opens the chosen executor.
+        work_root: Absolute path; made when it is not there.
+        scratch: Absolute path for work folders, or ``None``: in the work root.
+        worker_argv: The command that starts a worker on this machine.
+        environ: What a worker process starts with.
+        fail_fast: Begin no further run after one failed.
+    """
+
+    open_executor: Callable[[ExecutorContext], Executor]
+    work_root: Path
+    worker_argv: tuple[str, ...]
+    environ: Mapping[str, str]
+    scratch: Path | None = None
+    fail_fast: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SweepOutcome:
+    """What became of the runs of a plan.
+
+    Attributes:
+        committed: Run ids that were committed now, in the order they were.
+        skipped: Run ids that somebody else had committed meanwhile.
+        failed: Runs that failed, in plan order.
+        stopped: Run ids that were not begun or not ended because the sweep was stopped.
+        remarks: Run id to a remark about a committed run.
+    """
+
+    committed: tuple[str, ...]
+    skipped: tuple[str, ...] = ()
+    failed: tuple[Outcome, ...] = ()
+    stopped: tuple[str, ...] = ()
+    remarks: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def exit_code(self) -> int:
+        """0, 1, or the class that every failed run has (70 as soon as one met a bug of ours)."""
+        classes = {outcome.error_class for outcome in self.failed}
+        if 70 in classes:
+            return 70
+        if len(classes) == 1 and (only := next(iter(classes))) in CLASSES:
+            return only
+        return 1 if self.failed or self.stopped else 0
+
+
+def resources_of(sweep: Sweep) -> tuple[Resources, tuple[str, ...]]:
+    """Return what one worker may use, and warnings when that is more than this machine has."""
+    slots = sweep.slots if sweep.slots is not None else default_slots(sweep.cores_per_slot)
+    wanted, there = slots * sweep.cores_per_slot, len(usable_cores())
+    warnings: tuple[str, ...] = ()
+    if wanted > there:
+        warnings = (
+            f"{slots} slots of {sweep.cores_per_slot} cores are {wanted} cores, this machine has {there}: "
+            "solvers are not pinned and share cores",
+        )
+    lookahead = sweep.lookahead if sweep.lookahead is not None else 2 * slots
+    return Resources(slots=slots, cores_per_slot=sweep.cores_per_slot, lookahead=lookahead), warnings
+
+
+def run_sweep(plan: Plan, setting: Setting, around: Surroundings, stop: threading.Event) -> SweepOutcome:
+    """Run what ``plan`` found ready and return what became of it; observers are called in this thread.
+
+    Args:
+        plan: Not refused (or with its refused rows left out).
+        setting: Where and how.
+        around: What the engine is handed; its ``notify`` is called here, after the fact.
+        stop: Set it, and the sweep ends soon: solvers are ended, nothing is begun.
+
+    Raises:
+        BusyError: another engine is at work in this work root.
+        ExecutorError: the executor can not start a worker.
+    """
+    ordered = [row.ordered for row in plan.of("run") if row.ordered is not None]
+    if not ordered:
+        return SweepOutcome(committed=())
+    events: queue.SimpleQueue[RunEvent] = queue.SimpleQueue()
+    inside = dataclasses.replace(around, notify=events.put)
+    context = ExecutorContext(
+        live=lambda order, stopped: live_order(order, stopped, inside),
+        work_root=setting.work_root,
+        worker_env=setting.environ,
+        logger=around.logger,
+    )
+    tally = _Tally(around)
+    with locked(setting.work_root):
+        executor = setting.open_executor(context)
+        try:
+            _drive(executor, _orders(plan, ordered, setting, executor.max_orders), events, tally, stop)
+        finally:
+            executor.close()
+        tally.take(events)
+    return tally.outcome([one.run for one in ordered], stopped=stop.is_set())
+
+
+def _orders(plan: Plan, ordered: Sequence[OrderedRun], setting: Setting, at_most: int) -> list[WorkOrder]:
+    """Share the runs out over as many orders as the executor takes, in turn, so that early rows begin early."""
+    sweep = plan.sweep
+    resources, _ = resources_of(sweep)
+    count = min(at_most, len(ordered))
+    return [
+        WorkOrder(
+            order_id=f"{sweep.name}-{number + 1}",
+            argv=setting.worker_argv,
+            sweep=sweep.name,
+            runs=tuple(ordered[number::count]),
+            recipe=sweep.recipe,
+            resources=resources,
+            stores=sweep.stores,
+            work_root=str(setting.work_root),
+            scratch=str(setting.scratch) if setting.scratch else "",
+            fail_fast=setting.fail_fast,
+        )
+        for number in range(count)
+    ]
+
+
+def _drive(
+    executor: Executor,
+    orders: Sequence[WorkOrder],
+    events: queue.SimpleQueue[RunEvent],
+    tally: _Tally,
+    stop: threading.Event,
+) -> None:
+    """Submit all orders and wait until every one has ended."""
+    going = {order.order_id for order in orders}
+    for order in orders:
+        executor.submit(order)
+    cancelled = False
+    while going:
+        for end in executor.completed(POLL_S):
+            going.discard(end.order_id)
+            tally.worker_ended(end)
+        tally.take(events)
+        if stop.is_set() and not cancelled:
+            executor.cancel(going)
+            cancelled = True
+
+
+class _Tally:
+    """Collects how runs ended; what no event told is read from the store."""
+
+    def __init__(self, around: Surroundings) -> None:
+        self._around = around
+        self._ended: dict[str, RunEvent] = {}
+        self._worker_words: list[str] = []
+
+    def take(self, events: queue.SimpleQueue[RunEvent]) -> None:
+        """Pass on what has been told since the last call."""
+        while True:
+            try:
+                event = events.get_nowait()
+            except queue.Empty:
+                return
+            if event.state in ENDS:
+                self._ended[event.run_id] = event
+            self._around.notify(event)
+
+    def worker_ended(self, end: WorkerEnd) -> None:
+        if end.how != "ended" and end.detail:
+            self._worker_words.append(f"worker {end.order_id} {end.how}: {end.detail}")
+
+    def outcome(self, runs: Sequence[Run], *, stopped: bool) -> SweepOutcome:
+        """Say what became of ``runs``."""
+        by_state: dict[str, list[str]] = {state: [] for state in ENDS}
+        failed: list[Outcome] = []
+        remarks: dict[str, str] = {}
+        for run in runs:
+            event = self._ended.get(run.run_id)
+            state, outcome, remark = self._one(run, event, stopped=stopped)
+            if state == "failed" and outcome is not None:
+                failed.append(outcome)
+            by_state[state].append(run.run_id)
+            if remark:
+                remarks[run.run_id] = remark
+        return SweepOutcome(
+            committed=tuple(by_state["committed"]),
+            skipped=tuple(by_state["skipped"]),
+            failed=tuple(failed),
+            stopped=tuple(by_state["stopped"]),
+            remarks=remarks,
+        )
+
+    def _one(self, run: Run, event: RunEvent | None, *, stopped: bool) -> tuple[str, Outcome | None, str]:
+        if event is not None and event.state != "failed":
+            return event.state, None, event.message if event.state == "committed" else ""
+        stored = read_outcome(run, self._around.open_storage)
+        if event is None and stored.state == "committed":
+            files = stored.commit.files if stored.commit else 0
+            return "committed", None, "" if files else "no outputs were left"
+        if event is None and stopped:
+            return "stopped", None, ""
+        return "failed", self._failure(stored, event), ""
+
+    def _failure(self, stored: Outcome, event: RunEvent | None) -> Outcome:
+        """Complete what the store knows of a failed run with what only its worker could tell."""
+        if event is not None:
+            reason, _, hint = event.message.partition("\nHint: ")
+            return dataclasses.replace(
+                stored, state="failed", reason=reason, hint=hint, error_class=event.error_class, step=event.step
+            )
+        if stored.state == "failed":
+            return stored
+        words = "; ".join(self._worker_words) or "its worker ended without it"
+        return dataclasses.replace(stored, state="failed", reason=words, error_class=1)

@@ -1,0 +1,52 @@
+"""The work root: one local folder per sweep, used by one engine at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import socket
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from anystore_doe.errors import BusyError, LocalResourceError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+@contextmanager
+def locked(work_root: Path) -> Iterator[None]:
+    """Make the work root and hold its lock; the kernel gives the lock back when this process ends, however.
+
+    Raises:
+        BusyError: another process holds it; the message names pid, host and since when.
+        LocalResourceError: the folder can not be made or written.
+    """
+    try:
+        work_root.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(work_root / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise LocalResourceError(
+            f"the work root {work_root} can not be used: {error.strerror}", hint="--work-dir DIR"
+        ) from error
+    try:
+        _lock(descriptor, work_root)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, work_root: Path) -> None:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        owner = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+        raise BusyError(
+            f"another run is at work in {work_root}: {owner or 'process unknown'}",
+            hint="wait for it, or give this one another --work-dir",
+        ) from error
+    since = time.strftime("%Y-%m-%d %H:%M:%S")
+    os.ftruncate(descriptor, 0)
+    os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode(), 0)
