@@ -11,20 +11,20 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from anystore_doe.builtin.file_bytes import READ, fill, read_range
+from anystore_doe.builtin.file_errors import resource_error, store_error
 from anystore_doe.builtin.file_lock import LockUnsupportedError, held
 from anystore_doe.builtin.file_sync import FolderSync
 from anystore_doe.builtin.whole_file import (
     NewFile,
+    can_be_unnamed,
     copy_bytes,
     is_regular,
     is_temporary,
     pin_of,
-    resource_error,
-    write_all,
 )
 from anystore_doe.contract import Capabilities, Storage, StorageEntry, hookimpl, option
 from anystore_doe.errors import (
-    AccessDeniedError,
     AnystoreDoeError,
     DefinitionError,
     InputChangedError,
@@ -43,10 +43,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anystore_doe.contract import StorageContext, Watch
-
-_READ = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK
-_DENIED = {errno.EACCES, errno.EPERM, errno.EROFS}
-_PASSING = {errno.ESTALE, errno.ETIMEDOUT, errno.EAGAIN}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,18 +77,6 @@ def split(url: str) -> tuple[str, str]:
     return "file://", os.path.abspath(path).lstrip("/")
 
 
-def _error(doing: str, url: str, error: OSError) -> AnystoreDoeError:
-    """Turn the error of a system call on the store's side into ours."""
-    full = resource_error(doing, url, error)
-    if full is not None:
-        return full
-    if error.errno in _DENIED:
-        return AccessDeniedError(doing, url, error.strerror or "", hint=f"ls -ld '{url.removeprefix('file://')}'")
-    if error.errno in {errno.ENOENT, errno.ENOTDIR} and doing != "push":
-        return ObjectNotFoundError(doing, url)
-    return StorageError(doing, url, error.strerror or repr(error), retryable=error.errno in _PASSING)
-
-
 class FileStorage(Storage):
     """Files as objects: keys are absolute paths without the leading ``/``.
 
@@ -117,7 +101,8 @@ class FileStorage(Storage):
     )
 
     def __init__(self, options: FileOptions | None = None) -> None:
-        """Touch nothing."""
+        """Ask the system what it can do; touch no file of the user's."""
+        self._unnamed = can_be_unnamed()
         self._full = (options or FileOptions()).durability == "full"
         self._folders = FolderSync()
 
@@ -142,7 +127,7 @@ class FileStorage(Storage):
         try:
             found = os.stat(path)
         except OSError as error:
-            raise _error("stat", self.url_of(key), error) from error
+            raise store_error("stat", self.url_of(key), error) from error
         return self._regular("stat", key, found)
 
     def _regular(self, doing: str, key: str, found: os.stat_result) -> ObjectInfo:
@@ -155,9 +140,9 @@ class FileStorage(Storage):
         path = self._path(doing, key)
         try:
             self._regular(doing, key, os.stat(path))
-            fd = os.open(path, _READ)
+            fd = os.open(path, READ)
         except OSError as error:
-            raise error if isinstance(error, StorageError) else _error(doing, self.url_of(key), error) from error
+            raise error if isinstance(error, StorageError) else store_error(doing, self.url_of(key), error) from error
         try:
             info = self._regular(doing, key, os.fstat(fd))
             if pin is not None and info.pin != pin:
@@ -173,13 +158,13 @@ class FileStorage(Storage):
         try:
             start = max(0, info.size + start) if start < 0 else start
             end = info.size if end is None else min(end, info.size)
-            data = _pread(fd, start, end)
+            data = read_range(fd, start, end)
             after = os.fstat(fd)
             # Not the whole pin: ctime also changes when the name is given to a newer file, and these bytes are whole.
             if (after.st_size, after.st_mtime) != (info.size, info.modified_at) or len(data) != max(0, end - start):
                 raise InputChangedError("read", self.url_of(key), "it was changed while it was read")
         except OSError as error:
-            raise error if isinstance(error, StorageError) else _error("read", self.url_of(key), error) from error
+            raise error if isinstance(error, StorageError) else store_error("read", self.url_of(key), error) from error
         finally:
             os.close(fd)
         return data
@@ -190,7 +175,7 @@ class FileStorage(Storage):
         watch.check(url)
         fd, info = self._open("fetch", key, pin)
         try:
-            with NewFile(os.fspath(dest)) as part:
+            with NewFile(os.fspath(dest), unnamed=self._unnamed) as part:
                 copied = copy_bytes(fd, part.fd, info.size, watch)
                 now = pin_of(os.fstat(fd))
                 if now != info.pin or copied != info.size:
@@ -200,7 +185,7 @@ class FileStorage(Storage):
             raise
         except OSError as error:
             if error.errno == errno.EIO:
-                raise _error("fetch", url, error) from error
+                raise store_error("fetch", url, error) from error
             full = resource_error(f"fetch {url} into", str(dest), error)
             raise full or LocalResourceError(f"fetch {url}: can not write {dest}: {error.strerror}") from error
         finally:
@@ -224,7 +209,7 @@ class FileStorage(Storage):
             except AnystoreDoeError:
                 raise
             except OSError as error:
-                raise _error("list", f"file://{folder}", error) from error
+                raise store_error("list", f"file://{folder}", error) from error
 
     def _listed(self, folder: str, entry: os.DirEntry[str]) -> Iterator[ObjectInfo]:
         key = f"{folder}/{entry.name}".lstrip("/")
@@ -275,7 +260,7 @@ class FileStorage(Storage):
         try:
             self._folders.sync({os.path.dirname("/" + key) for key in keys})
         except OSError as error:
-            raise _error("push", error.filename or self.url, error) from error
+            raise store_error("push", error.filename or self.url, error) from error
 
     def _push(
         self,
@@ -290,8 +275,8 @@ class FileStorage(Storage):
         path = self._path("push", key)
         watch.check(url)
         try:
-            with _new_file(path) as part:
-                size = _fill(part.fd, source, url, watch)
+            with self._new_file(path) as part:
+                size = fill(part.fd, source, url, watch)
                 now = time.time_ns()
                 os.utime(part.fd, ns=(now, now))
                 if durable:
@@ -307,10 +292,17 @@ class FileStorage(Storage):
         except FileExistsError as error:
             raise ObjectExistsError("push", url) from error
         except OSError as error:
-            raise _error("push", url, error) from error
+            raise store_error("push", url, error) from error
         if info.size != size:
             raise IntegrityError("push", url, f"{size} bytes were written, and the file has {info.size}")
         return info
+
+    def _new_file(self, path: str) -> NewFile:
+        try:
+            return NewFile(path, unnamed=self._unnamed)
+        except FileNotFoundError:
+            os.makedirs(os.path.dirname(path), exist_ok=True)
+            return NewFile(path, unnamed=self._unnamed)
 
     def _replace(self, part: NewFile, path: str, url: str, replacing: str | None) -> None:
         """Give ``part`` its name, between nobody else's look at what has it now and theirs."""
@@ -344,7 +336,7 @@ class FileStorage(Storage):
             except (FileNotFoundError, NotADirectoryError):
                 continue
             except OSError as error:
-                raise _error("delete", self.url_of(key), error) from error
+                raise store_error("delete", self.url_of(key), error) from error
 
     @staticmethod
     def _delete(path: str) -> None:
@@ -359,48 +351,6 @@ class FileStorage(Storage):
                     os.unlink(path)
         except LockUnsupportedError:
             os.unlink(path)
-
-
-def _new_file(path: str) -> NewFile:
-    try:
-        return NewFile(path)
-    except FileNotFoundError:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        return NewFile(path)
-
-
-def _fill(fd: int, source: Path | bytes, url: str, watch: Watch) -> int:
-    """Write the bytes, or the content of the local file, into ``fd``; return their number."""
-    if isinstance(source, bytes):
-        write_all(fd, source)
-        watch.advance(len(source))
-        return len(source)
-    try:
-        local = os.open(source, _READ | os.O_NOFOLLOW)
-    except OSError as error:
-        raise StorageError("push", url, f"the local file {source} can not be read: {error.strerror}") from error
-    try:
-        before = os.fstat(local)
-        if not is_regular(before):
-            raise StorageError("push", url, f"{source} is not a regular file")
-        copied = copy_bytes(local, fd, before.st_size, watch)
-        if pin_of(os.fstat(local)) != pin_of(before) or copied != before.st_size:
-            raise IntegrityError("push", url, f"the local file {source} was changed while it was read")
-    finally:
-        os.close(local)
-    return copied
-
-
-def _pread(fd: int, start: int, end: int) -> bytes:
-    data = os.pread(fd, end - start, start) if end > start else b""
-    if len(data) == end - start or not data:
-        return data
-    parts = [data]
-    while data:  # one read(2) gives at most 2 GiB
-        start += len(data)
-        data = os.pread(fd, end - start, start)
-        parts.append(data)
-    return b"".join(parts)
 
 
 def _open_storage(_url: str | None, options: FileOptions, _context: StorageContext) -> FileStorage:

@@ -11,8 +11,6 @@ import secrets
 import stat
 from typing import TYPE_CHECKING
 
-from anystore_doe.errors import LocalResourceError
-
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
@@ -22,13 +20,6 @@ if TYPE_CHECKING:
 CHUNK = 2**20
 """Bytes between two looks at the watch."""
 
-_FULL = {
-    errno.ENOSPC: "no space left on the disk",
-    errno.EDQUOT: "the disk quota is used up",
-    errno.EMFILE: "this process has too many open files",
-    errno.ENFILE: "this machine has too many open files",
-    errno.ENOMEM: "out of memory",
-}
 _NO_UNNAMED_FILES = {errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL}
 
 
@@ -42,11 +33,9 @@ def temporary_name() -> str:
     return f".anystore-{secrets.token_hex(8)}.part"
 
 
-def resource_error(doing: str, where: str, error: OSError) -> LocalResourceError | None:
-    """Return the error of a machine that ran out of something, or ``None`` when ``error`` is of another kind."""
-    if error.errno not in _FULL:
-        return None
-    return LocalResourceError(f"{doing} {where}: {_FULL[error.errno]}", hint="df -h; ulimit -n")
+def can_be_unnamed() -> bool:
+    """Tell whether this system has unnamed files, and /proc, through which they get a name (open(2), O_TMPFILE)."""
+    return hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd")
 
 
 class NewFile:
@@ -57,8 +46,8 @@ class NewFile:
     Left without either call, the context manager removes it. ``fd`` is open for writing.
     """
 
-    def __init__(self, path: str) -> None:
-        """Open it.
+    def __init__(self, path: str, *, unnamed: bool) -> None:
+        """Open it; ``unnamed`` is what :func:`can_be_unnamed` says.
 
         Raises:
             OSError: the folder is not there, or can not be written.
@@ -66,12 +55,11 @@ class NewFile:
         self._path = path
         self._folder = os.path.dirname(path) or "."
         self._named = ""
-        self.fd = self._open()
+        self.fd = self._open(unnamed)
 
-    def _open(self) -> int:
+    def _open(self, unnamed: bool) -> int:
         flags = os.O_RDWR | os.O_CLOEXEC
-        # Giving an unnamed file its name without privileges goes through /proc (open(2), O_TMPFILE).
-        if hasattr(os, "O_TMPFILE") and os.path.isdir("/proc/self/fd"):
+        if unnamed:
             try:
                 return os.open(self._folder, flags | os.O_TMPFILE, 0o666)
             except OSError as error:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from anystore_doe.builtin import file as file_module
-from anystore_doe.builtin import file_lock, whole_file
+from anystore_doe.builtin import file_bytes, file_lock, whole_file
 from anystore_doe.builtin.file import FileOptions, FileStorage, anystore_doe_storages, split
 from anystore_doe.contract import Watch
 from anystore_doe.errors import (
@@ -407,7 +407,7 @@ def test_a_full_machine_is_a_local_error(
     def full(fd: int, data: bytes) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(file_module, "write_all", full)
+    monkeypatch.setattr(file_bytes, "write_all", full)
     with pytest.raises(LocalResourceError):
         storage.push(b"x", key(tmp_path / "x"), watch=watch)
     assert names(tmp_path) == []
@@ -427,7 +427,7 @@ def test_no_permission_is_access_denied(storage: FileStorage, tmp_path: Path, wa
 def test_a_read_only_file_system_is_access_denied(
     storage: FileStorage, tmp_path: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def read_only(path: str) -> None:
+    def read_only(path: str, *, unnamed: bool) -> None:
         raise OSError(30, "Read-only file system")
 
     monkeypatch.setattr(file_module, "NewFile", read_only)
@@ -516,7 +516,7 @@ def test_a_killed_writer_leaves_nothing_behind(tmp_path: Path) -> None:
         pytest.skip("this system has no unnamed files")
     child = os.fork()
     if child == 0:
-        part = whole_file.NewFile(str(tmp_path / "x"))
+        part = whole_file.NewFile(str(tmp_path / "x"), unnamed=True)
         whole_file.write_all(part.fd, b"half")
         os.kill(os.getpid(), 9)
     os.waitpid(child, 0)
