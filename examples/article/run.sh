@@ -1,0 +1,5 @@
+#!/usr/bin/env bash
+# The case is unpacked in this folder already, and what is new here afterwards is pushed to ${s3_output}.
+# With CONVERGE itself the line would be its usual one:
+#   mpirun -machinefile "$ANYSTORE_DOE_MACHINEFILE" -np "$ANYSTORE_DOE_CORES" converge --super
+converge --super --cores "$ANYSTORE_DOE_CORES"

@@ -1,0 +1,1 @@
+"""Two small physical models that stand in for CONVERGE CFD, which is commercial and not part of this project."""
