@@ -41,7 +41,7 @@ class Objects(http.server.BaseHTTPRequestHandler):
             if self.command == "GET":
                 self.wfile.write(body)
 
-    do_HEAD = do_GET
+    do_HEAD = do_GET  # noqa: N815  the name that http.server looks for
 
     def do_PUT(self) -> None:
         if self.headers.get("Transfer-Encoding") == "chunked":
@@ -218,11 +218,14 @@ def test_a_swap_that_raises_is_raised_when_the_proxy_closes(upstream):
         msg = "the test's own mistake"
         raise RuntimeError(msg)
 
-    with pytest.raises(RuntimeError, match="own mistake"), FaultProxy(upstream) as proxy:
-        proxy.add(Rule(fault=Swap(call=call)))
-        client = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=20)
-        with contextlib.closing(client), pytest.raises(OSError):
-            get(client)
+    proxy = FaultProxy(upstream)
+    proxy.add(Rule(fault=Swap(call=call)))
+    client = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=20)
+    with contextlib.closing(client), pytest.raises(http.client.RemoteDisconnected):
+        get(client)
+    with pytest.raises(RuntimeError, match="own mistake"):
+        proxy.close()
+    proxy.close()
 
 
 @pytest.mark.parametrize(

@@ -53,8 +53,10 @@ def test_it_ends_with_its_context_and_leaves_no_log():
 
 
 def test_it_ends_when_its_starter_is_killed():
-    code = "import time; from anystore_doe.testing.servers import start_moto as s; print(s().pid, flush=True); time.sleep(99)"
-    with subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) as starter:
+    code = "from anystore_doe.testing import start_moto; print(start_moto().pid, flush=True); input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as starter:
         pid = int(starter.stdout.readline())
         starter.kill()
     assert gone(pid)
