@@ -1,0 +1,137 @@
+"""What every command that touches a store stands on: the registry, the settings file, and what opens URLs."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from anystore_doe.errors import DefinitionError, ObjectNotFoundError, PlanError, safe_url
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import click
+
+    from anystore_doe.definition.settings import Settings
+    from anystore_doe.model import StoreSettings
+    from anystore_doe.registry import Opener, Registry
+
+DEFAULT_CONFIG = "sweep.toml"
+TEXT_LIMIT = 256 * 2**20
+"""Bytes: a table, template or settings file above this is refused rather than read into memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ground:
+    """The registry, the settings file and the opener of one command.
+
+    Attributes:
+        registry: The plugins.
+        settings: As the settings file says; empty without one.
+        config: Path or URL of the settings file, or ``""``.
+        folder: Path or URL that relative paths in the settings start at, with a trailing ``/``.
+        open_storage: Opens URLs with the settings of their prefix.
+    """
+
+    registry: Registry
+    settings: Settings
+    config: str
+    folder: str
+    open_storage: Opener
+
+
+def registry_of(ctx: click.Context) -> Registry:
+    """Return the registry that the caller passed on, else discover what is installed."""
+    from anystore_doe.registry import Registry
+
+    return ctx.obj if isinstance(ctx.obj, Registry) else Registry.discover(os.environ)
+
+
+@contextmanager
+def standing_on(ctx: click.Context, config: str | None, *, state_folder: Path | None = None) -> Iterator[Ground]:
+    """Read the settings file and open what opens URLs; close it at the end.
+
+    Args:
+        ctx: Of the command.
+        config: What ``-c`` says; ``None``: ``sweep.toml`` here, if there is one.
+        state_folder: Where storages may keep resumable state.
+
+    Raises:
+        PlanError: the settings file is missing or can not be read.
+        DefinitionError: it is wrong.
+    """
+    from anystore_doe.definition.settings import Settings, read_settings
+
+    registry = registry_of(ctx)
+    if config is None and Path(DEFAULT_CONFIG).is_file():
+        config = DEFAULT_CONFIG
+    settings = Settings()
+    if config is not None:
+        plain = registry.opener(environ=os.environ, base=Path.cwd())
+        try:
+            settings = read_settings(read_bytes(plain, config, "settings file"), where=config)
+        finally:
+            plain.close()
+    folder = folder_of(config or "")
+    opener = registry.opener(
+        stores_of(settings),
+        environ=os.environ,
+        base=Path.cwd() if "://" in folder else Path(folder),
+        state_folder=state_folder,
+    )
+    try:
+        yield Ground(registry=registry, settings=settings, config=config or "", folder=folder, open_storage=opener)
+    finally:
+        opener.close()
+
+
+def stores_of(settings: Settings) -> tuple[StoreSettings, ...]:
+    """Return the settings per URL prefix.
+
+    Raises:
+        DefinitionError: ``plugin`` is no text.
+    """
+    from anystore_doe.model import StoreSettings
+
+    stores = []
+    for prefix, said in (settings.storage or {}).items():
+        options = dict(said)
+        plugin = options.pop("plugin", None)
+        if plugin is not None and not isinstance(plugin, str):
+            raise DefinitionError("expected the name of a distribution", where=f'storage."{prefix}".plugin')
+        stores.append(StoreSettings(prefix=prefix, options=options, plugin=plugin))
+    return tuple(stores)
+
+
+def folder_of(name: str) -> str:
+    """Return the folder that a path or URL lies in, with a trailing ``/``; ``./`` for a bare name."""
+    return name[: name.rfind("/") + 1] or "./"
+
+
+def below(folder: str, name: str) -> str:
+    """Return ``name``, relative to ``folder`` unless it is a URL or absolute."""
+    if "://" in name or Path(name).is_absolute() or folder == "./":
+        return name
+    return folder + name
+
+
+def read_bytes(open_storage: Opener, name: str, what: str) -> bytes:
+    """Read a small file that may be a URL; ``what`` names its part, such as ``run table``.
+
+    Raises:
+        PlanError: it is missing, a folder, or too large.
+        StorageError: the store does not give it.
+    """
+    if "\0" in name:
+        raise PlanError(f"{what} {name!r}: a NUL character is in its name")
+    place = open_storage(name)
+    try:
+        size = place.storage.stat(place.key).size
+        if size > TEXT_LIMIT:
+            raise PlanError(f"{what} {safe_url(name)} has {size:,} bytes; at most {TEXT_LIMIT:,} are read")
+        return place.storage.read(place.key) if size else b""
+    except ObjectNotFoundError as error:
+        raise PlanError(f"{what} {safe_url(name)}: there is no such file") from error

@@ -1,0 +1,69 @@
+"""``anystore-doe plugins``: what is installed, from which distribution, and what is broken."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import click
+
+from anystore_doe.cli.options import debug_option, example, json_option
+from anystore_doe.errors import printable
+
+if TYPE_CHECKING:
+    from anystore_doe.registry import Plugin, Registry
+
+
+@click.command(epilog=example("anystore-doe plugins"))
+@json_option
+@debug_option
+@click.pass_obj
+def plugins(registry: Registry | None, as_json: bool) -> None:
+    """List what is installed: stores by scheme, executors, archive formats; and what is broken or blocked.
+
+    ANYSTORE_DOE_BLOCK_PLUGINS names plugins or distributions, separated by commas, that are not loaded.
+    """
+    if registry is None:
+        from anystore_doe.registry import Registry
+
+        registry = Registry.discover(os.environ)
+    rows = _rows(registry)
+    if as_json:
+        click.echo(json.dumps({"schema": 1, "plugins": rows}, indent=2))
+        return
+    shown = [("KIND", "NAME", "DISTRIBUTION", "VERSION", "WHAT")]
+    shown += [(r["kind"], r["name"], r["distribution"], r["version"], r["summary"]) for r in rows]
+    widths = [max(len(row[column]) for row in shown) for column in range(4)]
+    for row in shown:
+        cells = [printable(cell).replace("\n", " ") for cell in row]
+        click.echo("  ".join([*(c.ljust(w) for c, w in zip(cells, widths, strict=False)), cells[4]]).rstrip())
+
+
+def _rows(registry: Registry) -> list[dict[str, str]]:
+    rows: list[dict[str, str]] = []
+
+    def add(kind: str, name: str, plugin: Plugin, summary: str) -> None:
+        rows.append(
+            {
+                "kind": kind,
+                "name": name,
+                "plugin": plugin.name,
+                "distribution": plugin.distribution,
+                "version": plugin.version,
+                "summary": summary,
+            }
+        )
+
+    for storage in registry.storage_offers():
+        names = [*storage.entry.schemes, *(f"https://*{host}" for host in storage.entry.hosts)]
+        add("storage", " ".join(names), storage.plugin, storage.entry.summary)
+    for executor in registry.executor_offers():
+        add("executor", executor.entry.name, executor.plugin, executor.entry.summary)
+    for archive in registry.archive_offers():
+        add("archive", " ".join(archive.entry.suffixes), archive.plugin, archive.entry.summary)
+    for name, error in registry.broken.items():
+        add("broken", name, registry.plugins[name], f"{type(error).__name__}: {error}")
+    for plugin in registry.blocked:
+        add("blocked", plugin.name, plugin, "kept out by ANYSTORE_DOE_BLOCK_PLUGINS")
+    return rows
