@@ -170,7 +170,7 @@ class HonestyTests(StorageSuite):
             assert box.put("a").pin
 
     def test_the_url_is_a_root_and_the_repr_shows_it(self, box: Box) -> None:
-        assert not box.storage.url.endswith("/")
+        assert box.storage.url.endswith("://") or not box.storage.url.endswith("/")
         assert box.storage.url in repr(box.storage)
 
     def test_no_secret_is_ever_shown(self, box: Box, folder: Path) -> None:

@@ -14,6 +14,7 @@ from anystore_doe.contract import Watch
 from anystore_doe.errors import (
     AnystoreDoeError,
     CancelledTransferError,
+    InputChangedError,
     LocalResourceError,
     ObjectExistsError,
     PreconditionFailedError,
@@ -265,10 +266,10 @@ class ConditionTests(StorageSuite):
             dest = folder / str(adder)
             for _ in range(ADDITIONS):
                 while True:
-                    pin = box.fetch("n", dest).pin
                     try:
+                        pin = box.fetch("n", dest).pin
                         box.push("n", b"%d" % (int(dest.read_bytes()) + 1), replacing=pin)
-                    except PreconditionFailedError:
+                    except (InputChangedError, PreconditionFailedError):
                         continue
                     break
 
