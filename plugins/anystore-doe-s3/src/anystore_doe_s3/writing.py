@@ -1,0 +1,289 @@
+"""Writing one object: in one request or in parts, conditional, verified, and never twice by accident."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import io
+import zlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from anystore_doe.errors import (
+    ChecksumError,
+    ObjectExistsError,
+    ObjectNotFoundError,
+    PreconditionFailedError,
+    StorageError,
+)
+from anystore_doe.fsspec_storage.bridge import off_loop
+from anystore_doe.fsspec_storage.checksums import disagreement, joined_crc32
+from anystore_doe.fsspec_storage.mover import MIB, Part
+from anystore_doe.fsspec_storage.retrying import Tries
+from anystore_doe.model import ObjectInfo
+from anystore_doe_s3.client import Client, checksums_of, pin_of, quoted
+from anystore_doe_s3.errors import answer_of, is_lost_reply, is_precondition_failed
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from anystore_doe.fsspec_storage.uploads import OpenUpload, OpenUploads
+
+_READ_BACK = 64 * MIB
+_ABORT_S = 30
+
+
+def _base64(crc32: int) -> str:
+    return base64.b64encode(crc32.to_bytes(4, "big")).decode()
+
+
+def _base64_md5(md5: str) -> str:
+    return base64.b64encode(bytes.fromhex(md5)).decode()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Condition:
+    """What must hold for a write: nothing, no object (``create_only``), or exactly the version ``replacing``."""
+
+    create_only: bool = False
+    replacing: str | None = None
+
+    def arguments(self) -> dict[str, str]:
+        """Return the request's arguments."""
+        if self.create_only:
+            return {"IfNoneMatch": "*"}
+        return {"IfMatch": quoted(self.replacing)} if self.replacing is not None else {}
+
+    def refused(self, url: str, error: StorageError) -> StorageError:
+        """Return what to raise when the store says that the condition does not hold, or ``error`` if it is another."""
+        missing = self.replacing is not None and isinstance(error, ObjectNotFoundError)
+        if answer_of(error.__cause__)[0] == "NoSuchBucket" or not (missing or is_precondition_failed(error)):
+            return error
+        if self.create_only:
+            return ObjectExistsError("push", url)
+        if missing:
+            return PreconditionFailedError("push", url, "there is no object to be replaced")
+        return PreconditionFailedError("push", url)
+
+
+class Writer:
+    """Writes objects of one bucket."""
+
+    def __init__(self, client: Client, uploads: OpenUploads) -> None:
+        """Write through ``client``; open uploads are noted in ``uploads``."""
+        self._client = client
+        self._uploads = uploads
+
+    def _crc32(self, crc32: int) -> dict[str, str]:
+        if self._client.options.request_checksums != "when_supported":
+            return {}
+        return {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": _base64(crc32)}
+
+    async def put(self, key: str, part: Part, body: bytes, condition: Condition) -> ObjectInfo:
+        """Write an object in one request."""
+
+        async def once() -> ObjectInfo:
+            answer = await self._client.once(
+                "put_object",
+                "push",
+                key,
+                Key=key,
+                Body=io.BytesIO(body),
+                ContentLength=len(body),
+                ContentMD5=_base64_md5(part.md5),
+                **self._crc32(part.crc32),
+                **self._client.options.on_write(),
+                **condition.arguments(),
+            )
+            return await self._verified(key, part, body, answer)
+
+        async def written() -> ObjectInfo | None:
+            now = await self._client.head(key, doing="push")
+            known = {name: value for name, value in now.checksums.items() if name in {"md5", "crc32"}}
+            if now.size != len(body):
+                return None
+            if known:
+                return None if disagreement(body, known) else now
+            return now if await self._read(key, now) == body else None
+
+        return await self._until_known(key, once, written, condition)
+
+    async def _until_known(
+        self,
+        key: str,
+        once: Callable[[], Awaitable[ObjectInfo]],
+        written: Callable[[], Awaitable[ObjectInfo | None]],
+        condition: Condition,
+    ) -> ObjectInfo:
+        """Repeat a conditional write; a refusal after a lost reply may be of our own write: then look.
+
+        ``written`` says whether what is there now is what we write. It is believed only after a lost reply: without
+        one, the object was there before us, whatever it holds.
+        """
+        tries, lost = Tries(self._client.policy), False
+        while True:
+            try:
+                return await once()
+            except StorageError as error:
+                refusal = condition.refused(self._client.url_of(key), error)
+                if refusal is not error:
+                    ours = await written() if lost else None
+                    if ours is not None:
+                        return ours
+                    raise refusal from error
+                lost = lost or is_lost_reply(error)
+                pause = tries.failed(error)
+            await asyncio.sleep(pause)
+
+    async def _read(self, key: str, info: ObjectInfo) -> bytes:
+        chunks = [chunk async for chunk in self._client.range(key, 0, info.size, pin=info.pin)] if info.size else []
+        return b"".join(chunks)
+
+    async def _verified(self, key: str, part: Part, body: bytes, answer: dict[str, Any]) -> ObjectInfo:
+        """Check that the store has what was sent, by its checksum, its ETag, or reading it back."""
+        pin = pin_of(answer.get("ETag"))
+        reported = checksums_of(answer)
+        ours = {"crc32": f"{part.crc32:08x}", "md5": part.md5}
+        agreed = {name: value for name, value in ours.items() if reported.get(name) == value}
+        info = ObjectInfo(key=key, size=part.size, pin=pin, checksums=agreed)
+        if not agreed:
+            await self._read_back(key, info, body)
+        return info
+
+    async def _read_back(self, key: str, info: ObjectInfo, body: bytes) -> None:
+        """Compare what is there with what was sent: a store that reports no checksum of its own is not believed."""
+        if await self._read(key, info) != body:
+            raise ChecksumError("push", self._client.url_of(key), "what the store has is not what was sent")
+
+    async def begin(self, key: str) -> PartedUpload:
+        """Open an upload in parts, and note it."""
+        algorithm = (
+            {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
+            if self._client.options.request_checksums == "when_supported"
+            else {}
+        )
+        answer = await self._client.send(
+            "create_multipart_upload", "push", key, Key=key, **algorithm, **self._client.options.on_write()
+        )
+        upload_id = str(answer["UploadId"])
+        try:
+            noted = await off_loop(self._uploads.note, key, upload_id)
+        except BaseException:
+            await asyncio.shield(self.abort_quietly(key, upload_id))
+            raise
+        return PartedUpload(self, self._client, noted)
+
+    async def abort_quietly(self, key: str, upload_id: str) -> bool:
+        """Make the store forget an upload; return whether it did (one that is not there counts as forgotten)."""
+        try:
+            async with asyncio.timeout(_ABORT_S):
+                await self._client.send("abort_multipart_upload", "push", key, Key=key, UploadId=upload_id)
+        except (StorageError, TimeoutError) as error:
+            return answer_of(error.__cause__)[0] == "NoSuchUpload"
+        return True
+
+    def forget(self, upload: OpenUpload) -> None:
+        """Remove the note of an upload that is no longer open."""
+        self._uploads.forget(upload)
+
+    async def abort_orphans(self) -> None:
+        """Abort the uploads that killed processes left; one that can not be aborted keeps its note."""
+        for upload in await off_loop(self._uploads.orphans):
+            if await self.abort_quietly(upload.key, upload.upload_id):
+                await off_loop(self._uploads.forget, upload)
+
+    async def complete(self, upload: OpenUpload, parts: list[Part], condition: Condition) -> ObjectInfo:
+        """Make the object out of its parts, and check what the store says it has."""
+        key = upload.key
+        whole = joined_crc32((part.crc32, part.size) for part in parts)
+        digest = hashlib.md5(b"".join(bytes.fromhex(part.md5) for part in parts), usedforsecurity=False)
+        etag, size = f"{digest.hexdigest()}-{len(parts)}", sum(part.size for part in parts)
+        supported = self._client.options.request_checksums == "when_supported"
+        whole_crc = {"ChecksumCRC32": _base64(whole), "ChecksumType": "FULL_OBJECT"} if supported else {}
+        listed = [
+            {"PartNumber": part.number, "ETag": part.receipt}
+            | ({"ChecksumCRC32": _base64(part.crc32)} if supported else {})
+            for part in parts
+        ]
+
+        async def written() -> ObjectInfo | None:
+            now = await self._client.head(key, doing="push")
+            agrees = now.checksums.get("crc32") == f"{whole:08x}" or now.pin == etag
+            return now if agrees and now.size == size else None
+
+        async def once() -> ObjectInfo:
+            try:
+                await self._client.once(
+                    "complete_multipart_upload",
+                    "push",
+                    key,
+                    Key=key,
+                    UploadId=upload.upload_id,
+                    MultipartUpload={"Parts": listed},
+                    **whole_crc,
+                    **condition.arguments(),
+                )
+            except StorageError as error:
+                if answer_of(error.__cause__)[0] != "NoSuchUpload":
+                    raise
+                ours = await written()
+                if ours is None:
+                    raise
+                return ours
+            return await self._completed(key, size, etag, whole)
+
+        return await self._until_known(key, once, written, condition)
+
+    async def _completed(self, key: str, size: int, etag: str, crc32: int) -> ObjectInfo:
+        info = await self._client.head(key, doing="push")
+        url = self._client.url_of(key)
+        if info.size != size:
+            raise ChecksumError("push", url, f"the store has {info.size} bytes, {size} were sent")
+        reported = info.checksums.get("crc32")
+        if reported is not None and reported != f"{crc32:08x}":
+            raise ChecksumError("push", url, f"crc32 is {crc32:08x}, the store says {reported}")
+        if reported is None and info.pin != etag and size <= _READ_BACK:
+            found = zlib.crc32(await self._read(key, info))
+            if found != crc32:
+                raise ChecksumError("push", url, f"what the store has is not what was sent (crc32 {found:08x})")
+        return info
+
+
+class PartedUpload:
+    """An open upload of one object; see :class:`~anystore_doe.fsspec_storage.mover.Upload`."""
+
+    def __init__(self, writer: Writer, client: Client, upload: OpenUpload) -> None:
+        """Send parts of ``upload`` through ``client``."""
+        self._writer = writer
+        self._client = client
+        self.upload = upload
+
+    async def send(self, part: Part, body: bytes) -> str:
+        """See the contract."""
+        supported = self._client.options.request_checksums == "when_supported"
+        crc32 = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": _base64(part.crc32)} if supported else {}
+        answer = await self._client.once(
+            "upload_part",
+            "push",
+            self.upload.key,
+            Key=self.upload.key,
+            UploadId=self.upload.upload_id,
+            PartNumber=part.number,
+            Body=io.BytesIO(body),
+            ContentLength=part.size,
+            ContentMD5=_base64_md5(part.md5),
+            **crc32,
+        )
+        return str(answer["ETag"])
+
+    async def abort(self) -> None:
+        """See the contract; the note stays when the store could not be reached."""
+        if await self._writer.abort_quietly(self.upload.key, self.upload.upload_id):
+            await off_loop(self._writer.forget, self.upload)
+
+    async def complete(self, parts: list[Part], condition: Condition) -> ObjectInfo:
+        """Make the object; then the upload is no longer open."""
+        info = await self._writer.complete(self.upload, parts, condition)
+        await off_loop(self._writer.forget, self.upload)
+        return info

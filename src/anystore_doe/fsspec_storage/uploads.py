@@ -1,0 +1,108 @@
+"""Notes of open multi-part uploads, so that those of a killed process are aborted by the next one.
+
+One small file per open upload in the context's state folder; it is there before the first part is sent and
+removed after the upload was completed or aborted. A note counts only on the machine, in the boot and in the pid
+namespace it was written in: elsewhere nobody can know whether its process lives.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+_FOLDER = "open-uploads"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenUpload:
+    """An upload that somebody began: ``note`` is the file that says so, ``None`` without a state folder."""
+
+    key: str
+    upload_id: str
+    note: Path | None = None
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text().strip()
+    except OSError:
+        return ""
+
+
+def _where() -> str:
+    """Name this machine, boot and pid namespace."""
+    try:
+        namespace = str(Path("/proc/self/ns/pid").readlink())
+    except OSError:
+        namespace = ""
+    return f"{os.uname().nodename} {_read('/proc/sys/kernel/random/boot_id')} {namespace}"
+
+
+def _started(pid: int) -> str:
+    """Return when a process was started, in clock ticks since boot (proc(5), ``stat`` field 22), ``""``: no process."""
+    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
+    if fields:
+        return fields[19]
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return ""
+    except PermissionError:
+        pass
+    return "alive"
+
+
+class OpenUploads:
+    """The open uploads of one store, written down in ``state_folder``."""
+
+    def __init__(self, state_folder: Path | None, store: str) -> None:
+        """Keep notes below ``state_folder`` (``None``: nowhere) for ``store``, a name without secrets."""
+        self._folder = state_folder / _FOLDER if state_folder is not None else None
+        self._store = store
+
+    def note(self, key: str, upload_id: str) -> OpenUpload:
+        """Write down that an upload is open.
+
+        Raises:
+            OSError: the note can not be written.
+        """
+        if self._folder is None:
+            return OpenUpload(key=key, upload_id=upload_id)
+        self._folder.mkdir(parents=True, exist_ok=True)
+        pid = os.getpid()
+        record = {
+            "store": self._store,
+            "key": key,
+            "upload_id": upload_id,
+            "pid": pid,
+            "started": _started(pid),
+            "where": _where(),
+        }
+        path = self._folder / f"{secrets.token_hex(8)}.json"
+        fresh = path.with_suffix(".new")
+        fresh.write_text(json.dumps(record))
+        fresh.replace(path)
+        return OpenUpload(key=key, upload_id=upload_id, note=path)
+
+    def forget(self, upload: OpenUpload) -> None:
+        """Remove the note of an upload that is no longer open."""
+        if upload.note is not None:
+            upload.note.unlink(missing_ok=True)
+
+    def orphans(self) -> list[OpenUpload]:
+        """Return this store's uploads whose process is gone; notes that can not be read are left alone."""
+        if self._folder is None or not self._folder.is_dir():
+            return []
+        found = []
+        for path in sorted(self._folder.glob("*.json")):
+            try:
+                record = json.loads(path.read_bytes())
+                ours = record["store"] == self._store and record["where"] == _where()
+                if ours and _started(int(record["pid"])) != record["started"]:
+                    found.append(OpenUpload(key=str(record["key"]), upload_id=str(record["upload_id"]), note=path))
+            except (OSError, ValueError, KeyError, TypeError):
+                continue
+        return found
