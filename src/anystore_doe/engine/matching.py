@@ -32,12 +32,22 @@ def _regex(glob: str) -> str:
         elif glob[i] == "?":
             out.append("[^/]")
             i += 1
-        elif glob[i] == "[" and (end := glob.find("]", i + 2)) > 0:
-            inner = glob[i + 1 : end].replace("\\", "\\\\")
-            inner = "^" + inner[1:] if inner[0] in "!^" else inner
-            out.append(f"(?!/)[{inner}]")
+        elif glob[i] == "[" and (end := glob.find("]", i + 2)) > 0 and (chosen := _set(glob[i + 1 : end])):
+            out.append(chosen)
             i = end + 1
         else:
             out.append(re.escape(glob[i]))
             i += 1
     return "".join(out)
+
+
+def _set(inner: str) -> str:
+    """Return the pattern of ``[inner]``, or ``""`` when it is no set of characters (a reversed range)."""
+    negated = inner[0] in "!^"
+    chars = re.sub(r"([\\\[\]^&|~])", r"\\\1", inner[negated:])
+    pattern = f"(?!/)[{'^' * negated}{chars}]"
+    try:
+        re.compile(pattern)
+    except re.error:
+        return ""
+    return pattern
