@@ -87,7 +87,7 @@ class SweepOutcome:
 def resources_of(sweep: Sweep) -> tuple[Resources, tuple[str, ...]]:
     """Return what one worker may use, and warnings when that is more than this machine has."""
     slots = sweep.slots if sweep.slots is not None else default_slots(sweep.cores_per_slot)
-    wanted, there = slots * sweep.cores_per_slot, len(usable_cores())
+    wanted, there = slots * sweep.cores_per_slot, usable_cores()
     warnings: tuple[str, ...] = ()
     if wanted > there:
         warnings = (
