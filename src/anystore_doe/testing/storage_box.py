@@ -14,9 +14,10 @@ import pytest
 
 from anystore_doe.contract import Place, Storage, Watch
 from anystore_doe.errors import StorageError
+from anystore_doe.testing.suite import Suite
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
     from anystore_doe.model import ObjectInfo
@@ -147,21 +148,12 @@ class Box:
         return sorted(info.key[start:] for info in self.storage.walk(self.key(below)))
 
 
-class StorageSuite:
+class StorageSuite(Suite):
     """The fixtures and hooks of :class:`~anystore_doe.testing.storage_contract.StorageContract`."""
 
-    deviations: ClassVar[Mapping[str, str]] = {}
     big_bytes: ClassVar[int] = 64 * 2**20 + 1
     many: ClassVar[int] = 1001
     secrets: ClassVar[Sequence[str]] = ()
-
-    def __init_subclass__(cls) -> None:
-        """Refuse a deviation from a test that does not exist: it would excuse nothing."""
-        super().__init_subclass__()
-        for name in cls.deviations:
-            if not hasattr(cls, name.partition("[")[0]):
-                msg = f"{cls.__name__}.deviations names {name}, and there is no such test"
-                raise TypeError(msg)
 
     @pytest.fixture
     def place(self) -> Place:
@@ -184,13 +176,6 @@ class StorageSuite:
     def another(self, place: Place) -> Storage | None:  # noqa: ARG002  for those who override it
         """Open the same root a second time, as another process would; the suite closes it. ``None``: not to be had."""
         return None
-
-    @pytest.fixture(autouse=True)
-    def _deviation(self, request: pytest.FixtureRequest) -> None:
-        node = request.node
-        reason = self.deviations.get(node.name) or self.deviations.get(getattr(node, "originalname", ""))
-        if reason:
-            request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
 
     @pytest.fixture
     def box(self, place: Place) -> Iterator[Box]:
