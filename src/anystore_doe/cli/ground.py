@@ -56,7 +56,7 @@ def standing_on(ctx: click.Context, config: str | None, *, state_folder: Path | 
 
     Args:
         ctx: Of the command.
-        config: What ``-c`` says; ``None``: ``sweep.toml`` here, if there is one.
+        config: What ``-c`` says; ``None``: ``sweep.toml`` here, if there is one; ``""``: none.
         state_folder: Where storages may keep resumable state.
 
     Raises:
@@ -69,7 +69,7 @@ def standing_on(ctx: click.Context, config: str | None, *, state_folder: Path | 
     if config is None and Path(DEFAULT_CONFIG).is_file():
         config = DEFAULT_CONFIG
     settings = Settings()
-    if config is not None:
+    if config:
         plain = registry.opener(environ=os.environ, base=Path.cwd())
         try:
             settings = read_settings(read_bytes(plain, config, "settings file"), where=config)

@@ -1,0 +1,100 @@
+"""The first half of ``run``, and all of ``plan``: from arguments to a plan."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from anystore_doe.cli.boundary import show
+from anystore_doe.cli.ground import standing_on
+from anystore_doe.cli.sources import build_sweep, in_folder, local_folder, table_of, work_root_of
+from anystore_doe.cli.sweep_options import COMMAND_WORDS, said
+from anystore_doe.errors import PlanError, printable
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from anystore_doe.cli.ground import Ground
+    from anystore_doe.definition import Settings
+    from anystore_doe.engine.plan import Plan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ready:
+    """A plan, and what is needed to run it.
+
+    Attributes:
+        settings: File and command line together.
+        base: Absolute folder that inputs and outputs of the settings start at.
+        work_root: Absolute; not made yet.
+        scratch: Absolute folder for work folders, or ``None``.
+    """
+
+    ground: Ground
+    settings: Settings
+    base: str
+    plan: Plan
+    work_root: Path
+    scratch: Path | None
+
+    def refused(self, *, skip: bool) -> int:
+        """Raise when rows are refused; with ``skip``, show why and return 1, or 0 when none is.
+
+        Raises:
+            PlanError: rows are refused, and are not to be skipped; or none is left.
+        """
+        try:
+            self.plan.refuse()
+        except PlanError as error:
+            if not skip or len(self.plan.of("refuse")) == len(self.plan.rows):
+                raise
+            show(error)
+            return 1
+        return 0
+
+    def accepted(self) -> Plan:
+        """Return the plan without its refused rows."""
+        return replace(self.plan, rows=tuple(row for row in self.plan.rows if row.action != "refuse"))
+
+
+@contextmanager
+def planned(ctx: click.Context, given: Mapping[str, Any]) -> Iterator[Ready]:
+    """Make a plan of the arguments of ``run`` and ``plan``; warnings go to stderr.
+
+    Raises:
+        AnystoreDoeError: anything about table, settings or stores is wrong.
+    """
+    from anystore_doe.definition import merge, select_rows
+    from anystore_doe.engine.plan import make_plan
+    from anystore_doe.engine.sweep import resources_of
+
+    with standing_on(ctx, given["config"]) as ground:
+        options = said(given, ctx.meta.get(COMMAND_WORDS, ()))
+        settings = merge(in_folder(ground.settings, ground.folder), options)
+        from_options = options.input is not None or options.output is not None
+        base = str(Path.cwd()) if from_options else local_folder(ground.folder)
+        sweep = build_sweep(ground, settings, base)
+        registry = ground.registry
+        made = make_plan(
+            sweep,
+            open_storage=ground.open_storage,
+            archives=registry.archives(),
+            runs=None if given["select"] is None else select_rows(sweep, given["select"]),
+            overwrite=given["overwrite"],
+            allow_foreign=given["allow_foreign"],
+        )
+        made = replace(made, warnings=(*made.warnings, *resources_of(sweep)[1]))
+        for warning in made.warnings:
+            click.echo(f"Warning: {printable(warning)}", err=True)
+        yield Ready(
+            ground=ground,
+            settings=settings,
+            base=base,
+            plan=made,
+            work_root=work_root_of(table_of(settings), given["work_dir"]),
+            scratch=Path(settings.scratch).absolute() if settings.scratch else None,
+        )

@@ -1,0 +1,89 @@
+"""``anystore-doe results``: the results table."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from anystore_doe.cli.options import config_option, debug_option, example, json_option, work_dir_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from anystore_doe.cli.memo import Recalled
+    from anystore_doe.report.results import Result
+
+
+@click.command(epilog=example("anystore-doe results inputs.csv -o results.csv"))
+@click.argument("table", required=False)
+@click.option("-o", "--output", metavar="FILE", help="Write there; a path or a URL.  [default: stdout]")
+@config_option
+@work_dir_option
+@json_option
+@debug_option
+@click.pass_context
+def results(
+    ctx: click.Context,
+    table: str | None,
+    output: str | None,
+    config: str | None,
+    work_dir: str | None,
+    as_json: bool,
+) -> int:
+    """Print one row per run: run_id, the table's columns, state, exit_code, attempts, wall_s, solve_s, bytes, metrics.
+
+    CSV; drawn as a table on a terminal. wall_s is the time of all steps without waiting, solve_s that of the solver,
+    bytes what was pushed. In CSV, text that a spreadsheet would take for a formula (it starts with = + - @ or a tab,
+    and is no number) gets a ' before it.
+    """
+    from anystore_doe.cli.memo import recall
+    from anystore_doe.cli.status import exit_code_of
+    from anystore_doe.engine.outcome import read_outcomes
+    from anystore_doe.report.results import result_of
+
+    with recall(ctx, table, config, work_dir) as recalled:
+        outcomes = list(read_outcomes(recalled.sweep.runs, recalled.ground.open_storage))
+        found = [result_of(outcome) for outcome in outcomes]
+        for reason in dict.fromkeys(outcome.reason for outcome in outcomes if outcome.state == "unknown"):
+            click.echo(f"Warning: {reason}", err=True)
+        if output is None and not as_json and sys.stdout.isatty():
+            _draw(found)
+        else:
+            _write(recalled, _as_json(found) if as_json else _as_csv(found), output)
+    return exit_code_of(outcomes)
+
+
+def _as_json(found: Sequence[Result]) -> str:
+    from anystore_doe.report.results import as_json
+
+    return as_json(found) + "\n"
+
+
+def _as_csv(found: Sequence[Result]) -> str:
+    from anystore_doe.report.results import as_csv
+    from anystore_doe.report.text import counted
+
+    text, changed = as_csv(found)
+    if changed:
+        click.echo(f"Warning: {counted(changed, 'cell')} got a ' so that no spreadsheet evaluates them", err=True)
+    return text
+
+
+def _write(recalled: Recalled, text: str, output: str | None) -> None:
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    from anystore_doe.contract import Watch
+
+    place = recalled.ground.open_storage(output)
+    place.storage.push(text.encode("utf-8", "backslashreplace"), place.key, watch=Watch())
+
+
+def _draw(found: Sequence[Result]) -> None:
+    from rich.console import Console
+
+    from anystore_doe.report.drawn import drawn
+
+    Console().print(drawn(found))
