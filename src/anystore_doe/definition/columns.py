@@ -1,0 +1,121 @@
+"""What the columns of a run table are for, and which names a column may not have."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from anystore_doe.definition.findings import Findings, did_you_mean, shown
+from anystore_doe.errors import DefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from anystore_doe.definition.settings import Settings
+    from anystore_doe.definition.table import Table
+
+RUN_ID = "run_id"
+
+
+def _words(text: str) -> tuple[str, ...]:
+    return tuple(text.split())
+
+
+_STEERING = _words(
+    "_ PATH CDPATH FPATH MANPATH ENV IFS SHELLOPTS PROMPT_COMMAND PS0 PS1 PS2 PS3 PS4 HOME USER LOGNAME UID EUID "
+    "GID EGID PPID SECONDS RANDOM SRANDOM LINENO EPOCHSECONDS EPOCHREALTIME PWD OLDPWD SHELL SHLVL TMPDIR TMP "
+    "TEMP TERM TERMINFO TERMCAP TZ TZDIR LANG LANGUAGE HOSTNAME HOSTTYPE MACHTYPE OSTYPE HOSTFILE OPTARG OPTIND "
+    "OPTERR POSIXLY_CORRECT GLOBIGNORE EXECIGNORE FIGNORE TIMEFORMAT TMOUT REPLY DIRSTACK FUNCNAME FUNCNEST "
+    "GROUPS PIPESTATUS COPROC MAPFILE CHILD_MAX INPUTRC EDITOR VISUAL PAGER LESSOPEN LESSCLOSE NULLCMD "
+    "READNULLCMD ZDOTDIR GCONV_PATH GETCONF_DIR LOCPATH NLSPATH RES_OPTIONS HOSTALIASES LOCALDOMAIN "
+    "RESOLV_HOST_CONF GLIBC_TUNABLES NODE_OPTIONS NODE_PATH CLASSPATH JAVA_TOOL_OPTIONS _JAVA_OPTIONS "
+    "JDK_JAVA_OPTIONS R_HOME R_PROFILE R_PROFILE_USER R_ENVIRON R_ENVIRON_USER R_LIBS R_LIBS_USER TCLLIBPATH "
+    "MAKEFLAGS MFLAGS KUBECONFIG SSL_CERT_FILE SSL_CERT_DIR OPENSSL_CONF REQUESTS_CA_BUNDLE CURL_CA_BUNDLE "
+    "CURL_HOME KRB5_CONFIG KRB5CCNAME"
+)
+_STEERING_STARTS = _words(
+    "LD_ DYLD_ BASH HIST LC_ MALLOC_ PYTHON PERL RUBY LUA_ JULIA_ PHP_ GIT_ SSH_ DOCKER_ XDG_ OMPI_ OPAL_ PRTE_ "
+    "PMIX_ MPICH_ I_MPI_ HYDRA_ UCX_ SLURM_ PBS_ LSB_ FLUX_"
+)
+_OURS_OR_KEYS = re.compile(
+    r"AWS_.*|AMAZON_.*|BOTO_.*|AZURE_.*|AZCOPY_.*|ARM_.*|MSI_.*|IDENTITY_.*|IMDS_.*|GOOGLE_.*|CLOUDSDK_.*|GCLOUD_.*"
+    r"|GCE_.*|GCS_.*|STORAGE_EMULATOR_HOST|OSS_.*|ALIBABA_.*|FSSPEC_.*"
+    r"|(?i:ANYSTORE_DOE_.*|RESCALE_.*|.*_PROXY|.*SECRET_ACCESS_KEY|AWS_ACCESS_KEY.*|.*SESSION_TOKEN|.*ACCOUNT_KEY)"
+)
+
+
+def steers(name: str) -> bool:
+    """Tell whether a variable of this name would steer the shell, a program, or a cloud's SDK.
+
+    Our own names, proxies and keys count in any case of letters; the others as they are, for ``path``, ``seconds``
+    or ``gcs_input`` are harmless columns.
+    """
+    return name in _STEERING or name.startswith(_STEERING_STARTS) or _OURS_OR_KEYS.fullmatch(name) is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Roles:
+    """Indexes into the header: inputs in table order, the output, the run_id (``None``: no such column)."""
+
+    inputs: tuple[int, ...]
+    output: int | None
+    run_id: int | None
+
+
+def find_roles(table: Table, settings: Settings) -> Roles:
+    """Tell which columns are staged and which are values.
+
+    A column named ``input``/``output``, or ending in ``_input``/``_output`` (in any case of letters), holds URLs
+    when one of its cells holds a ``/``; else it is a value. ``input_columns`` and ``output_column`` replace that
+    guess.
+
+    Raises:
+        DefinitionError: a column is refused or does not exist, or there are several outputs.
+    """
+    findings = Findings()
+    where = f"{table.source}:{table.header_line}"
+    for name in table.header:
+        if steers(name):
+            findings.add(
+                f"a column may not be named {shown(name)}: a variable of that name would steer the run itself",
+                where=where,
+                hint=f"rename it, for example to {shown('case_' + name.lower())}",
+            )
+    for key, names in _named(settings):
+        for name in names:
+            if name not in table.header:
+                hint = did_you_mean(name, table.header)
+                findings.add(f"{key} names {shown(name)}, and there is no such column", where=where, hint=hint)
+    findings.stop()
+    outputs = _staged(table, "output")
+    if settings.output_column is not None:
+        outputs = [table.header.index(settings.output_column)]
+    if len(outputs) > 1:
+        listed = ", ".join(shown(table.header[i]) for i in outputs)
+        raise DefinitionError(
+            f"several columns look like outputs: {listed}", where=where, hint="say which one: --output-column NAME"
+        )
+    inputs = [i for i in _staged(table, "input") if i not in outputs]
+    if settings.input_columns is not None:
+        inputs = sorted({table.header.index(name) for name in settings.input_columns})
+    if both := set(inputs) & set(outputs):
+        name = shown(table.header[both.pop()])
+        raise DefinitionError(f"the column {name} is said to be both input and output", where=where)
+    run_id = table.header.index(RUN_ID) if RUN_ID in table.header else None
+    return Roles(inputs=tuple(inputs), output=outputs[0] if outputs else None, run_id=run_id)
+
+
+def _named(settings: Settings) -> Iterator[tuple[str, list[str]]]:
+    yield "--input-column", settings.input_columns or []
+    yield "--output-column", [settings.output_column] if settings.output_column is not None else []
+    yield "--ignore-column", settings.ignore_columns or []
+
+
+def _staged(table: Table, word: str) -> list[int]:
+    return [
+        index
+        for index, name in enumerate(table.header)
+        if (name.lower() == word or name.lower().endswith(f"_{word}"))
+        and any("/" in row.cells[index] for row in table.rows)
+    ]
