@@ -1,0 +1,55 @@
+"""Tests that end processes which they find by scanning run in a PID namespace of their own."""
+
+import functools
+import os
+import subprocess
+import sys
+
+import pytest
+
+INSIDE = "ANYSTORE_DOE_TEST_PID_NAMESPACE"
+UNSHARE = ("unshare", "--fork", "--pid", "--mount-proc", "--kill-child")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "own_pid_namespace: ends processes that it finds by scanning")
+
+
+@functools.cache
+def namespace_command():
+    """Return the command that starts another one in a PID namespace of its own, or why there is none."""
+    reason = ""
+    for more in ((), ("--user", "--map-root-user")):
+        command = (*UNSHARE, *more)
+        try:
+            tried = subprocess.run([*command, "true"], capture_output=True, text=True, timeout=30)
+        except FileNotFoundError:
+            return None, "there is no unshare(1) here"
+        if tried.returncode == 0:
+            return command, ""
+        reason = f"no PID namespace to be had: {tried.stderr.strip()}"
+    return None, reason
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_pyfunc_call(pyfuncitem):
+    if pyfuncitem.get_closest_marker("own_pid_namespace") is None or INSIDE in os.environ:
+        return None
+    command, reason = namespace_command()
+    if command is None:
+        if os.environ.get("ANYSTORE_DOE_REQUIRE_SERVERS") == "1":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    test = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    done = subprocess.run(
+        [*command, *test],
+        cwd=pyfuncitem.config.rootpath,
+        env=os.environ | {INSIDE: "1"},
+        capture_output=True,
+        text=True,
+        timeout=110,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    if "1 passed" not in done.stdout:
+        pytest.skip(done.stdout.strip().splitlines()[-2])
+    return True
