@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from anystore_doe.errors import printable
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
 
@@ -103,8 +105,10 @@ def as_csv(results: Sequence[Result]) -> tuple[str, int]:
     writer = csv.writer(text, lineterminator="\n")
     changed = 0
     for row in (header, *rows):
-        safe = [disarmed(cell) for cell in row]
-        changed += sum(cell != before for cell, before in zip(safe, row, strict=True))
+        # Escaped, because they could steer a terminal; and csv leaves a bare carriage return unquoted.
+        shown = [printable(cell) for cell in row]
+        safe = [disarmed(cell) for cell in shown]
+        changed += sum(cell != before for cell, before in zip(safe, shown, strict=True))
         writer.writerow(safe)
     return text.getvalue(), changed
 

@@ -41,7 +41,7 @@ def test_a_plugin_that_ends_the_program_while_it_is_imported_does_not(monkeypatc
 
 
 def test_a_misspelt_hook_breaks_its_own_plugin_only(monkeypatch):
-    bad = plugin(monkeypatch, "a_bad", anystore_doe_storage=lambda: [], anystore_doe_archives=lambda: [])
+    bad = plugin(monkeypatch, "a_bad", anystore_doe_storage=lambda: None, anystore_doe_archives=lambda: None)
     good = plugin(monkeypatch, "b_good", anystore_doe_storages=lambda: offering("good"))
     registry = Registry.discover({}, [bad, good])
     assert list(registry.broken) == ["a_bad"]
