@@ -40,11 +40,11 @@ def pytest_pyfunc_call(pyfuncitem):
         if os.environ.get("ANYSTORE_DOE_REQUIRE_SERVERS") == "1":
             pytest.fail(reason)
         pytest.skip(reason)
-    test = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", pyfuncitem.nodeid]
+    test = [sys.executable, "-m", "pytest", "-q", "-rs", "-p", "no:cacheprovider", "-p", "pytest_timeout"]
     done = subprocess.run(
-        [*command, *test],
+        [*command, *test, pyfuncitem.nodeid],
         cwd=pyfuncitem.config.rootpath,
-        env=os.environ | {INSIDE: "1"},
+        env=os.environ | {INSIDE: "1", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         capture_output=True,
         text=True,
         timeout=110,

@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,9 +15,10 @@ import pytest
 
 from anystore_doe.engine import slots
 from anystore_doe.engine.cores import cpu_quota, usable_cpus
+from anystore_doe.engine.environment import solver_environment
 from anystore_doe.engine.slots import SlotPool, SlotsClosedError
 from anystore_doe.errors import AnystoreDoeError
-from anystore_doe.model import SolveRequest
+from anystore_doe.model import Recipe, Run, SolveRequest
 
 LOGGER = logging.getLogger("anystore_doe.test")
 needs_two_cores = pytest.mark.skipif(
@@ -296,6 +298,41 @@ def test_the_measuring_seat_is_another_one_and_there_is_one(pool, request_for):
         second = in_thread(lambda: pool.measuring().__enter__().index)
         until(lambda: pool._measuring._waiting, "it waits")
     assert second() == -1
+
+
+@needs_two_cores
+def test_mpi_ranks_of_two_slots_run_on_two_cores(request_for, tmp_path):
+    """Open MPI binds ranks to the machine's first cores, whatever its own affinity is, unless it is told not to."""
+    if shutil.which("mpirun") is None:
+        if os.environ.get("ANYSTORE_DOE_REQUIRE_SERVERS") == "1":
+            pytest.fail("mpirun is missing: apt install openmpi-bin")
+        pytest.skip("mpirun is missing: apt install openmpi-bin")
+    command = ("mpirun", "--allow-run-as-root", "-np", "1", "grep", "Cpus_allowed_list", "/proc/self/status")
+    run = Run(run_id="0001", row=1, line=2, values={}, inputs=(), output="file:///out")
+
+    def rank_cpus(seat):
+        env = solver_environment(
+            {"PATH": os.environ["PATH"], "HOME": str(tmp_path)},
+            recipe=Recipe(command=command),
+            run=run,
+            exports={},
+            attempt=1,
+            seat_index=seat.index,
+            cpus=seat.cpus,
+            cores=1,
+            work_dir=tmp_path,
+            machinefile=tmp_path / "machinefile",
+            credential_env=(),
+            blank_env={},
+        )
+        log = tmp_path / f"{seat.index}.log"
+        record = seat.solve(request_for(*command, env=env, stdout=str(log), stderr=str(log), timeout_s=60))
+        assert record.ok, log.read_text()
+        return log.read_text().split()[1]
+
+    with SlotPool(count=2, cores_per_slot=1, logger=LOGGER) as pool, pool.seat() as first, pool.seat() as second:
+        results = [in_thread(lambda seat=seat: rank_cpus(seat)) for seat in (first, second)]
+        assert [result() for result in results] == [str(first.cpus[0]), str(second.cpus[0])]
 
 
 # ── the end ──────────────────────────────────────────────────────────────────────────────────────
