@@ -91,10 +91,15 @@ def recall(ctx: click.Context, table: str | None, config: str | None, work_dir: 
         settings = memo.settings if memo else in_folder(ground.settings, ground.folder)
         if table is not None:
             settings = structs.replace(settings, table=table)
-        sweep = build_sweep(ground, settings, memo.base if memo else local_folder(ground.folder))
+        sweep = build_sweep(ground, _only_rows(settings), memo.base if memo else local_folder(ground.folder))
         root = work_root_of(sweep.table, work_dir)
         scratch = Path(settings.scratch).absolute() if settings.scratch else root
         yield Recalled(ground=ground, sweep=sweep, work_root=root, runs_folder=scratch / "runs")
+
+
+def _only_rows(settings: Settings) -> Settings:
+    """Leave out what runs are made with: how far they are is told by their output URLs alone."""
+    return structs.replace(settings, command=["true"], templates=None, input_files=None, render=None, metrics=None)
 
 
 def _work_root(table: str | None, work_dir: str | None) -> Path | None:
