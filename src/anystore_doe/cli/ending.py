@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -42,7 +43,7 @@ def print_ending(ready: Ready, outcome: SweepOutcome, *, wall_s: float, exit_cod
         return
     _print_remarks(outcome)
     for failure in failures[:SHOWN_FAILURES]:
-        _print_failure(failure)
+        _print_failure(failure, ready.plan.sweep.table)
     if len(failures) > SHOWN_FAILURES:
         click.echo(f"... and {len(failures) - SHOWN_FAILURES:,} more failed: anystore-doe status names them")
     parts = [
@@ -84,10 +85,10 @@ def _failure(ready: Ready, failed: Outcome) -> dict[str, Any]:
     }
 
 
-def _print_failure(failure: dict[str, Any]) -> None:
+def _print_failure(failure: dict[str, Any], table: str) -> None:
     at = f" at {failure['step']}" if failure["step"] else ""
     click.echo(f"run {failure['run_id']} failed{at}: {one_line(failure['reason'])}")
     for name, text in (("last line", failure["last_line"]), ("hint", failure["hint"]), ("kept in", failure["folder"])):
         if text:
             click.echo(f"    {name + ':':10} {one_line(text)}")
-    click.echo(f"    {'logs:':10} anystore-doe logs {one_line(failure['run_id'])}")
+    click.echo(f"    {'logs:':10} anystore-doe logs {one_line(shlex.join([failure['run_id'], table]))}")

@@ -46,8 +46,8 @@ def show_plan(made: Plan, *, as_json: bool, show: bool = False) -> None:
         }
         click.echo(json.dumps(document, indent=2))
         return
-    rows = [(r.run.run_id, r.action, size_words(r.bytes_in), _why(r), r.run.output) for r in made.rows[:SHOWN_ROWS]]
-    for line in aligned(("RUN", "ACTION", "INPUT", "WHY", "OUTPUT"), rows):
+    rows = [(r.run.run_id, r.action, size_words(r.bytes_in), r.run.output, _why(r)) for r in made.rows[:SHOWN_ROWS]]
+    for line in aligned(("RUN", "ACTION", "INPUT", "OUTPUT", "WHY"), rows):
         click.echo(line)
     if len(made.rows) > SHOWN_ROWS:
         click.echo(f"... and {len(made.rows) - SHOWN_ROWS:,} more; --json has all")

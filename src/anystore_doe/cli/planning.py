@@ -79,6 +79,7 @@ def planned(ctx: click.Context, given: Mapping[str, Any]) -> Iterator[Ready]:
         base = str(Path.cwd()) if from_options else local_folder(ground.folder)
         sweep = build_sweep(ground, settings, base)
         registry = ground.registry
+        registry.executor(sweep.executor)
         made = make_plan(
             sweep,
             open_storage=ground.open_storage,

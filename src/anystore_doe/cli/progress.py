@@ -147,15 +147,16 @@ class Drawn:
         from rich.text import Text
 
         board = self._board
+        left = board.remaining_s(now)
         told = [f"{board.done}/{board.total}"]
         told += [f"{number} {word}" for word, number in board.ended.items() if number and word != "committed"]
+        told.append(duration_words(now - board.began) + (f", about {duration_words(left)} left" if left else ""))
         for arrow, rate in (("in", board.came_in), ("out", board.went_out)):
             if rate.total:
                 told.append(f"{arrow} {size_words(rate.total)} ({size_words(rate.per_second(now))}/s)")
-        left = board.remaining_s(now)
-        told.append(f"{duration_words(now - board.began)}" + (f", about {duration_words(left)} left" if left else ""))
+        text = Text("  ".join(told), overflow="ellipsis", no_wrap=True)
         table = Table.grid(padding=(0, 2))
-        table.add_row(ProgressBar(total=max(board.total, 1), completed=board.done, width=24), Text("  ".join(told)))
+        table.add_row(ProgressBar(total=max(board.total, 1), completed=board.done, width=20), text)
         return table
 
 

@@ -89,7 +89,7 @@ def table_of(settings: Settings) -> str:
     Raises:
         UsageError: they name none.
     """
-    if settings.table is None:
+    if not settings.table:
         raise UsageError("no run table is named", hint='give it as TABLE, or as table = "..." in sweep.toml')
     return settings.table
 

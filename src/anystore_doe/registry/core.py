@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anystore_doe.contract import ArchiveEntry, ExecutorEntry, StorageEntry
@@ -17,7 +17,6 @@ from anystore_doe.registry.options import make_options
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from importlib.metadata import EntryPoint
-    from pathlib import Path
 
     from anystore_doe.contract import Executor, ExecutorContext
     from anystore_doe.model import Plain, RunEvent, StoreSettings
@@ -33,7 +32,6 @@ class Registry:
         self._storages: list[Offer[StorageEntry]] | None = None
         self._executors: list[Offer[ExecutorEntry]] | None = None
         self._archives: list[Offer[ArchiveEntry]] | None = None
-        self._logger = logging.getLogger("anystore_doe.registry")
 
     @classmethod
     def discover(cls, environ: Mapping[str, str], found: Iterable[EntryPoint] | None = None) -> Registry:
@@ -97,21 +95,27 @@ class Registry:
         chooser = Chooser(self.storage_offers())
         return Opener(chooser, stores, environ=environ, base=base, state_folder=state_folder)
 
-    def open_executor(self, name: str, options: Mapping[str, Plain], context: ExecutorContext) -> Executor:
-        """Open the executor ``name``; the caller closes it.
+    def executor(self, name: str) -> ExecutorEntry:
+        """Return what offers the executor ``name``.
 
         Raises:
             UnknownExecutorError: no plugin offers it.
             PluginClashError: two plugins offer it.
-            DefinitionError: its options are wrong.
         """
         offers = self.executor_offers()
         fitting = [offer for offer in offers if offer.entry.name == name]
         if not fitting:
             raise UnknownExecutorError(name, known=[offer.entry.name for offer in offers])
-        entry = only_one(fitting, f"the executor {name}").entry
-        from pathlib import Path
+        return only_one(fitting, f"the executor {name}").entry
 
+    def open_executor(self, name: str, options: Mapping[str, Plain], context: ExecutorContext) -> Executor:
+        """Open the executor ``name``; the caller closes it.
+
+        Raises:
+            PluginError: as :meth:`executor`.
+            DefinitionError: its options are wrong.
+        """
+        entry = self.executor(name)
         made = make_options(entry.options, options, where="executor", environ=context.worker_env, base=Path.cwd())
         return entry.open(made, context)
 
@@ -131,4 +135,10 @@ class Registry:
             except (Exception, SystemExit) as error:  # noqa: BLE001  whatever an observer raises is that plugin's
                 if implementation.plugin_name not in self.broken:
                     self.broken[implementation.plugin_name] = error
-                    self._logger.warning("plugin %s: %s: %s", implementation.plugin_name, type(error).__name__, error)
+                    _note(implementation.plugin_name, error)
+
+
+def _note(plugin: str, error: BaseException) -> None:
+    import logging  # listing plugins needs none of it
+
+    logging.getLogger("anystore_doe.registry").warning("plugin %s: %s: %s", plugin, type(error).__name__, error)

@@ -16,6 +16,9 @@ PLUGIN_OF_SCHEME = {
 INSTALL = {"anystore-doe-s3": "pip install -e . -e plugins/anystore-doe-s3   (in a checkout of anystore-doe)"}
 """The line that installs each plugin that exists; nothing is on an index yet."""
 
+DEMO = "pip install -e '.[demo]' -e plugins/anystore-doe-s3   (in a checkout of anystore-doe)"
+"""The line that installs what ``anystore-doe demo`` needs."""
+
 
 def install_hint(scheme: str) -> str:
     """Return the line that installs what serves ``scheme``, or say plainly that it does not exist yet."""

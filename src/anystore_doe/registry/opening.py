@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 from dataclasses import replace
@@ -112,6 +111,8 @@ class Opener:
             base: Folder of the settings file.
             state_folder: Where storages may keep resumable state.
         """
+        import logging  # listing plugins needs none of it
+
         self._chooser = chooser
         self._stores = sorted(
             ((whole_url(store.prefix).rstrip("/"), store) for store in stores),

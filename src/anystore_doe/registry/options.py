@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from dataclasses import Field, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +10,7 @@ from anystore_doe.errors import DefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from dataclasses import Field
 
     from anystore_doe.model import Plain
 
@@ -108,6 +108,8 @@ def _resolved(name: str, value: Any, base: Path) -> Any:
 
 
 def _unknown(name: str, known: list[str], where: str) -> DefinitionError:
+    import difflib
+
     close = difflib.get_close_matches(name, known, n=1)
     there = f"known: {', '.join(known)}" if known else "it has none"
     return DefinitionError(
