@@ -33,7 +33,9 @@ def main(arguments: list[str]) -> int:
     took = time.monotonic() - started
     print(f"pip fetched {len(fetched)} packages ({sum(sizes.values()) / 1e6:.0f} MB on disk) in {took:.0f} s:")
     names = sorted((f"{meta['name']} {meta['version']}" for meta in fetched), key=str.lower)
-    print(textwrap.fill(", ".join(names), width=110, initial_indent="  ", subsequent_indent="  "))
+    print(
+        textwrap.fill(", ".join(names), width=110, break_on_hyphens=False, initial_indent="  ", subsequent_indent="  ")
+    )
     return 0
 
 
