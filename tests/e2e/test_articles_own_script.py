@@ -49,7 +49,7 @@ def test_it_runs_with_shared_credentials_and_says_that_no_outputs_were_left(moto
     words = ("run", "inputs.csv", "-t", "run.sh", "--slots", "2")
     path = {"PATH": f"{Path(desk.env()['PATH'].split(':')[0])}:{aws}:{desk.env()['PATH']}"}
     denied = desk(*words, "--select", "1", exit_code=1, **path)
-    assert "credentials" in denied.stderr.lower()
+    assert "credentials" in denied.stdout.lower()
     done = desk(*words, "--share-credentials", **path)
     assert "no outputs were left" in done.stderr + done.stdout
     for name in ("hsdi", "pintle"):

@@ -65,7 +65,7 @@ def _run(ready: Ready, *, as_json: bool, at_least: int) -> int:
             progress.event(event)
             ground.registry.notify(event)
 
-        around = surroundings(ground.registry, ground.open_storage, notify)
+        around = surroundings(ground.registry, ground.open_storage, plan.sweep.recipe, notify)
         outcome = run_sweep(plan, _setting(ready), around, stopping.stop)
     ending = _ending_code(outcome, stopping.signal, at_least)
     print_ending(ready, outcome, wall_s=time.monotonic() - began, exit_code=ending, as_json=as_json)

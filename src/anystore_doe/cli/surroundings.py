@@ -11,18 +11,22 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from anystore_doe.engine.crew import Surroundings
-    from anystore_doe.model import RunEvent
+    from anystore_doe.model import Recipe, RunEvent
     from anystore_doe.registry import Opener, Registry
 
 
 def surroundings(
-    registry: Registry, opener: Opener, notify: Callable[[RunEvent], None] = lambda _event: None
+    registry: Registry,
+    opener: Opener,
+    recipe: Recipe,
+    notify: Callable[[RunEvent], None] = lambda _event: None,
 ) -> Surroundings:
     """Return the engine's surroundings on this machine.
 
     Args:
         registry: The plugins.
         opener: Opens URLs; the caller closes it, after the engine.
+        recipe: Says whether credentials are shared.
         notify: Told every event.
     """
     from anystore_doe.engine.crew import Surroundings
@@ -30,7 +34,7 @@ def surroundings(
     return Surroundings(
         open_storage=opener,
         archives=registry.archives(),
-        environ=dict(os.environ),
+        environ={**os.environ, **(opener.shared_environment() if recipe.share_credentials else {})},
         credential_env=registry.credential_env(),
         blank_env=registry.blank_env(),
         notify=notify,

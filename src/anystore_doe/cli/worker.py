@@ -48,7 +48,7 @@ def worker(ctx: click.Context) -> None:
     registry = registry_of(ctx)
     opener = registry.opener(order.stores, environ=os.environ, base=Path.cwd())
     try:
-        live_order(order, stop, surroundings(registry, opener))
+        live_order(order, stop, surroundings(registry, opener, order.recipe))
     finally:
         opener.close()
 

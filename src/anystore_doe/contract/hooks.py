@@ -7,7 +7,7 @@ heavy is imported, and no network touched, when plugins are listed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable  # noqa: TC003  pluggy and docs read annotations at run time
+from collections.abc import Callable, Iterable, Mapping  # noqa: TC003  pluggy and docs read annotations at run time
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -42,6 +42,10 @@ class NoOptions:
     """The options of an entry that has none."""
 
 
+def _nothing_to_share(_options: Any) -> Mapping[str, str]:
+    return {}
+
+
 def _split_after_host(url: str) -> tuple[str, str]:
     """Split ``scheme://host/key`` into root ``scheme://host`` and key; everything after the host is literal."""
     scheme, _, rest = url.partition("://")
@@ -66,6 +70,8 @@ class StorageEntry:
         blank_env: Variables that are *set* in a solver's environment so that the store's own tools find no
             credentials elsewhere, as ``(name, value)``, such as ``("AWS_CONFIG_FILE", "/dev/null")``.
         split: Splits a URL into root and key. One storage is opened per root.
+        share: ``share(options)`` returns the variables by which this store's own tools find what the options say
+            (``AWS_CONFIG_FILE`` ...). A solver gets them with ``--share-credentials`` only.
     """
 
     schemes: tuple[str, ...]
@@ -76,6 +82,7 @@ class StorageEntry:
     credential_env: tuple[str, ...] = ()
     blank_env: tuple[tuple[str, str], ...] = ()
     split: Callable[[str], tuple[str, str]] = _split_after_host
+    share: Callable[[Any], Mapping[str, str]] = _nothing_to_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

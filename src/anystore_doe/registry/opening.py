@@ -169,6 +169,22 @@ class Opener:
             found.append(replace(store, prefix=prefix, options=portable(kind, store.options, base=self._base)))
         return tuple(found)
 
+    def shared_environment(self) -> dict[str, str]:
+        """Return what solvers are given with ``--share-credentials`` beside the caller's own variables.
+
+        Where the settings of two prefixes say different things, those of the longer prefix are given: one
+        variable can hold one of them.
+        """
+        shared: dict[str, str] = {}
+        for prefix, store in reversed(self._stores):
+            try:
+                offer = self._chooser.choose(prefix, store.plugin)
+            except PluginError:
+                continue
+            with self._lock:
+                shared |= offer.entry.share(self._options_of(offer, store))
+        return shared
+
     def _settings_of(self, url: str) -> StoreSettings | None:
         bare = url.rstrip("/")
         for prefix, store in self._stores:

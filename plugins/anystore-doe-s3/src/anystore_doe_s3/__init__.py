@@ -39,6 +39,7 @@ def anystore_doe_storages() -> Iterable[StorageEntry]:
         options=S3Options,
         summary="Amazon S3 and what speaks its protocol",
         split=split_s3,
+        share=S3Options.for_aws_tools,
         credential_env=(
             "AWS_ACCESS_KEY_ID",
             "AWS_SECRET_ACCESS_KEY",

@@ -53,6 +53,16 @@ class S3Options:
                 "anonymous sends no credentials: leave out profile and config_file", where="anonymous"
             )
 
+    def for_aws_tools(self) -> dict[str, str]:
+        """Return the variables by which the aws command line and the SDKs find what these options say."""
+        variables = {
+            "AWS_CONFIG_FILE": self.config_file,
+            "AWS_PROFILE": self.profile,
+            "AWS_ENDPOINT_URL": self.endpoint_url,
+            "AWS_DEFAULT_REGION": self.region,
+        }
+        return {name: value for name, value in variables.items() if value is not None}
+
     def on_write(self) -> dict[str, str]:
         """Return the request arguments that every new object gets."""
         arguments = {
