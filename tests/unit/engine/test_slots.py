@@ -432,6 +432,21 @@ def test_cancel_ends_running_solvers(pool, request_for):
 
 
 @pytest.mark.own_pid_namespace
+def test_an_interrupted_solve_leaves_nothing_to_the_next_one(pool, request_for):
+    def interrupt():
+        until(lambda: sleepers(955), "the solver runs")
+        os.kill(os.getpid(), signal.SIGINT)
+
+    with pool.seat() as seat:
+        interrupted = in_thread(interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            seat.solve(request_for("sleep", "955"))
+        interrupted()
+        assert sleepers(955) == []
+        assert seat.solve(request_for("sh", "-c", "exit 6")).code == 6
+
+
+@pytest.mark.own_pid_namespace
 def test_close_ends_running_solvers_too(pool, request_for):
     with pool.seat() as seat:
         result = in_thread(lambda: seat.solve(request_for("sh", "-c", "setsid sleep 951 & sleep 952")))
