@@ -1,4 +1,4 @@
-"""The kit: contract suites for plugin authors, real servers, a fault proxy, and plugins that only tests need.
+"""The kit: suites for plugin authors, real servers, a fault proxy, and plugins that only tests need.
 
 The names below are found on first use, so that a worker process that needs one module of this package does not
 import pytest.
@@ -11,20 +11,31 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from anystore_doe.testing.archive_contract import ArchiveContract, Crafted
+    from anystore_doe.testing.executor_contract import ExecutorContract
     from anystore_doe.testing.faults import Answer, Cut, Delay, Flip, LoseReply, Rule, Swap, Truncate, s3_error
+    from anystore_doe.testing.memory import MemoryStorage
     from anystore_doe.testing.proxy import FaultProxy
+    from anystore_doe.testing.seeded import Bugs
     from anystore_doe.testing.servers import MotoServer, ServerMissingError, require, start_moto
+    from anystore_doe.testing.storage_contract import StorageContract
 
 __all__ = [
     "Answer",
+    "ArchiveContract",
+    "Bugs",
+    "Crafted",
     "Cut",
     "Delay",
+    "ExecutorContract",
     "FaultProxy",
     "Flip",
     "LoseReply",
+    "MemoryStorage",
     "MotoServer",
     "Rule",
     "ServerMissingError",
+    "StorageContract",
     "Swap",
     "Truncate",
     "require",
@@ -32,22 +43,34 @@ __all__ = [
     "start_moto",
 ]
 
-_ROOMS = {
+_MODULES = {
+    "archive_contract": ("ArchiveContract", "Crafted"),
+    "executor_contract": ("ExecutorContract",),
     "faults": ("Answer", "Cut", "Delay", "Flip", "LoseReply", "Rule", "Swap", "Truncate", "s3_error"),
+    "memory": ("MemoryStorage",),
     "proxy": ("FaultProxy",),
+    "seeded": ("Bugs",),
     "servers": ("MotoServer", "ServerMissingError", "require", "start_moto"),
+    "storage_contract": ("StorageContract",),
 }
-_CONTRACTS = ("archive_contract", "executor_contract", "storage_contract")
+_WITH_ASSERTS = (
+    "archive_contract",
+    "executor_contract",
+    "storage_contract",
+    "storage_names",
+    "storage_reads",
+    "storage_writes",
+)
 
-if "pytest" in sys.modules:  # plugin authors see what an assert compared; a worker process has no pytest
+if "pytest" in sys.modules:  # so that an assert of a suite shows what it compared; a worker process has no pytest
     import pytest
 
-    pytest.register_assert_rewrite(*(f"{__name__}.{room}" for room in _CONTRACTS))
+    pytest.register_assert_rewrite(*(f"{__name__}.{module}" for module in _WITH_ASSERTS))
 
 
 def __getattr__(name: str) -> Any:
-    for room, names in _ROOMS.items():
+    for module, names in _MODULES.items():
         if name in names:
-            return getattr(import_module(f"{__name__}.{room}"), name)
+            return getattr(import_module(f"{__name__}.{module}"), name)
     msg = f"module {__name__!r} has no attribute {name!r}"
     raise AttributeError(msg)
