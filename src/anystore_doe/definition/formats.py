@@ -84,7 +84,7 @@ def _in_pattern(number: Decimal, pattern: str) -> str:
     before, least, most = _pattern(pattern)
     exact = Context(prec=4 * _LARGEST, rounding=ROUND_HALF_EVEN)
     rounded = exact.quantize(number, Decimal(1).scaleb(-most))
-    whole, _, fraction = f"{abs(rounded):f}".partition(".")
+    whole, _, fraction = f"{rounded.copy_abs():f}".partition(".")
     whole = whole.lstrip("0").rjust(before, "0")
     kept = fraction[:least] + fraction[least:].rstrip("0")
     sign = "-" if rounded.is_signed() else ""

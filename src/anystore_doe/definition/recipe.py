@@ -87,11 +87,11 @@ def _templates(
         text = decode_utf8(source.text, source.source)
         if kind := held_key(text):
             findings.add(f"the template looks like it holds {kind}", where=source.source, hint=_KEYS_HINT)
-        if is_shell(source.name, text):
+        if is_shell(source.name, text) or is_shell(source.source.removesuffix(".template"), text):
             made.append(shell.read(source.name, text, source.source))
             continue
         made.append(Template(name=source.name, text=text, source=source.source, shell=False))
-        program = is_program(source.name, text)
+        program = is_program(source.name, text) or is_program(source.source.removesuffix(".template"), text)
         for used in fields_of(parse(text, columns, where=source.source)):
             place = f"{source.source}:{position(text, used.offset)}"
             uses.formatted += [(used.column, used.format, place)] if used.format else []

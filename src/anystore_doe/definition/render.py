@@ -128,6 +128,10 @@ def render_text(text: str, values: Mapping[str, str], *, where: str) -> str:
             where=where,
             hint="leave it out of --render: every column is in its environment under its own name",
         )
+    return _rendered(text, values, where)
+
+
+def _rendered(text: str, values: Mapping[str, str], where: str) -> str:
     parts = parse(text, values, where=where)
     for field in fields(parts):
         if holds_line_end(values[field.column]):
@@ -142,9 +146,9 @@ def rendered_template(template: Template, values: Mapping[str, str]) -> str:
     """Return what is written into the work folder as ``template.name`` for a run with these values.
 
     Raises:
-        DefinitionError: as :func:`render_text`; a sweep from ``make_sweep`` was checked for all of it.
+        DefinitionError: as :func:`render_text` but for the shell; a sweep from ``make_sweep`` was checked for it.
     """
-    return template.text if template.shell else render_text(template.text, values, where=template.source)
+    return template.text if template.shell else _rendered(template.text, values, template.source)
 
 
 def template_exports(recipe: Recipe, values: Mapping[str, str]) -> dict[str, str]:

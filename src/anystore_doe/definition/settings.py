@@ -137,10 +137,10 @@ def read_settings(text: str | bytes, *, where: str) -> Settings:
         data = tomllib.loads(decoded)
     except tomllib.TOMLDecodeError as error:
         match = re.fullmatch(r"(.*) \(at line (\d+), column (\d+)\)", str(error), re.DOTALL)
-        place = f"{where}:{match[2]}:{match[3]}" if match else where
+        place = f"{where}:{match[2]}:{match[3]}" if match else f"{where}:{decoded.count(chr(10)) + 1}"
         raise DefinitionError(f"this is not TOML: {match[1] if match else error}", where=place) from error
     findings = Findings()
-    for path, message, hint in _unknown_keys(data):
+    for path, message, hint in (*_unknown_keys(data), *_not_plain(data)):
         findings.add(message, where=_place(decoded, where, path), hint=hint)
     findings.stop()
     try:
@@ -175,6 +175,16 @@ def _unknown_keys(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], st
                 yield (*path, key), f"{shown(name)} is an option of one call, not a setting", f"use {option}"
             else:
                 yield (*path, key), f"there is no key {shown(name)}", did_you_mean(key, known)
+
+
+def _not_plain(data: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], str, str]]:
+    """Yield what is no plain value among the options of stores and the executor, whose names are the plugins' own."""
+    storage = data.get("storage")
+    tables = {("storage", prefix): table for prefix, table in storage.items()} if isinstance(storage, dict) else {}
+    for path, table in [*tables.items(), (("executor",), data.get("executor"))]:
+        for key, value in table.items() if isinstance(table, dict) else ():
+            if not isinstance(value, str | int | float | bool):
+                yield (*path, key), f"{key} must be text, a number, true or false", ""
 
 
 def _wrong_type(message: str, text: str, where: str) -> DefinitionError:

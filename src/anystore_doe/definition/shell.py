@@ -93,6 +93,7 @@ class _Reader:
         self.text = text
         self.end = len(text)
         self.found: list[Expansion] = []
+        self.groups: set[int] = set()
 
     def code(self, i: int, closer: str) -> int:
         """Read commands until ``closer`` (``)``, a backtick, or ``""``: the end)."""
@@ -193,12 +194,15 @@ class _Reader:
         at = i + 2
         while at < self.end and self.text[at] != "}":
             at = self.double(at + 1) if self.text[at] == '"' else self.special(at, quoted=quoted)
+        at = min(at, self.end - 1)
         self.found.append(Expansion(i, at + 1, self.text[i + 2 : at]))
         return at + 1
 
     def arithmetic(self, i: int) -> int | None:
         """Read from after ``((`` to after its ``))``; ``None`` when it turns out to be a subshell in a group."""
-        kept, depth = len(self.found), 0
+        if i in self.groups:
+            return None
+        start, kept, depth = i, len(self.found), 0
         while i < self.end:
             char = self.text[i]
             if char == ")" and depth == 0:
@@ -207,6 +211,8 @@ class _Reader:
                 break
             depth += (char == "(") - (char == ")")
             i = i + 1 if char in "()" else self.special(i, quoted=True)
+        # Remembered, for what is nested in it would be read twice at every level.
+        self.groups.add(start)
         del self.found[kept:]
         return None
 
