@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from anystore_doe.engine.cores import pin_slots
 from anystore_doe.engine.supervised import SupervisorProcess
-from anystore_doe.errors import AnystoreDoeError
+from anystore_doe.errors import AnystoreDoeError, RunError
 from anystore_doe.model import ExitRecord
 
 if TYPE_CHECKING:
@@ -26,7 +26,7 @@ GIVE_UP_S = 60.0
 
 
 class SlotsClosedError(AnystoreDoeError):
-    """There is no seat to be had any more: the slots were cancelled or closed, or all of them are given up."""
+    """There is no seat to be had any more: the slots were cancelled or closed."""
 
 
 class Seat:
@@ -63,7 +63,9 @@ class Seat:
         """
         with self._busy:
             with self._lock:
-                if self._grace_s is not None or self._closed or self.given_up:
+                if self.given_up:
+                    return ExitRecord(how="lost", detail="this slot is given up: on it is a process that does not die")
+                if self._grace_s is not None or self._closed:
                     return ExitRecord(how="cancelled", detail="the slots were closed before it was started")
                 supervisor = self._living()
                 if not supervisor.send(request):  # it died just now, with nothing to do
@@ -152,6 +154,7 @@ class _Ticket:
     def __init__(self) -> None:
         self.called = threading.Event()
         self.seat: Seat | None = None
+        self.refusal: AnystoreDoeError
 
 
 class _Line:
@@ -162,7 +165,7 @@ class _Line:
         self._free = list(seats)
         self._waiting: deque[_Ticket] = deque()
         self._lock = threading.Lock()
-        self._closed = ""
+        self._closed: AnystoreDoeError | None = None
 
     @contextmanager
     def seat(self) -> Iterator[Seat]:
@@ -173,14 +176,14 @@ class _Line:
         try:
             ticket.called.wait()
             if ticket.seat is None:
-                raise SlotsClosedError(self._closed)
+                raise ticket.refusal
             yield ticket.seat
         finally:
             self._give_back(ticket)
 
     def close(self, why: str) -> None:
         with self._lock:
-            self._closed = self._closed or why
+            self._closed = self._closed or SlotsClosedError(why)
             self._serve()
 
     def _give_back(self, ticket: _Ticket) -> None:
@@ -190,14 +193,16 @@ class _Line:
             if ticket.seat is not None and not ticket.seat.given_up:
                 self._free.append(ticket.seat)
             if all(seat.given_up for seat in self.seats):
-                self._closed = self._closed or "no slot is left: on each of them is a process that does not die"
+                self._closed = self._closed or RunError("no slot is left: on each is a process that does not die")
             self._serve()
 
     def _serve(self) -> None:
         """Call whoever can be served: the first in line gets the free seat with the lowest index."""
         while self._waiting and (self._closed or self._free):
             ticket = self._waiting.popleft()
-            if not self._closed:
+            if self._closed:
+                ticket.refusal = type(self._closed)(self._closed.message)  # an exception belongs to one thread
+            else:
                 ticket.seat = min(self._free, key=lambda seat: seat.index)
                 self._free.remove(ticket.seat)
             ticket.called.set()
@@ -252,7 +257,8 @@ class SlotPool:
         """Wait for a slot, in order of arrival, and lend it.
 
         Raises:
-            SlotsClosedError: the slots were cancelled or closed, or all of them are given up.
+            SlotsClosedError: the slots were cancelled or closed.
+            RunError: all of them are given up.
         """
         with self._slots.seat() as seat:
             yield seat
@@ -262,7 +268,8 @@ class SlotPool:
         """Wait for the seat for metrics commands, in order of arrival, and lend it; it is bound to no cores.
 
         Raises:
-            SlotsClosedError: the slots were cancelled or closed, or the seat is given up.
+            SlotsClosedError: the slots were cancelled or closed.
+            RunError: the seat is given up.
         """
         with self._measuring.seat() as seat:
             yield seat

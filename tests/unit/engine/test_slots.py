@@ -17,7 +17,7 @@ from anystore_doe.engine import slots
 from anystore_doe.engine.cores import cpu_quota, usable_cpus
 from anystore_doe.engine.environment import solver_environment
 from anystore_doe.engine.slots import SlotPool, SlotsClosedError
-from anystore_doe.errors import AnystoreDoeError
+from anystore_doe.errors import AnystoreDoeError, RunError
 from anystore_doe.model import Recipe, Run, SolveRequest
 
 LOGGER = logging.getLogger("anystore_doe.test")
@@ -511,14 +511,14 @@ def test_a_slot_whose_solver_does_not_die_is_given_up_and_the_others_go_on(reque
             assert other.index == 1
             assert other.solve(request_for("true")).ok
             other.given_up = True
-        with pytest.raises(SlotsClosedError, match="no slot is left"), pool.seat():
+        with pytest.raises(RunError, match="no slot is left"), pool.seat():
             pass
 
 
 ENGINE = """
 import logging, os, sys, threading, time
 from anystore_doe.engine.slots import SlotPool
-from anystore_doe.errors import AnystoreDoeError
+from anystore_doe.errors import AnystoreDoeError, RunError
 from anystore_doe.model import SolveRequest
 
 pool = SlotPool(count=1, cores_per_slot=1, logger=logging.getLogger())
