@@ -57,6 +57,8 @@ def print_ending(ready: Ready, outcome: SweepOutcome, *, wall_s: float, exit_cod
         )
         if numbers
     ]
+    if outcome.stopped:
+        click.echo("the same command goes on with what is not finished")
     click.echo(f"{ready.plan.sweep.name}: {', '.join(parts) or 'nothing to do'} ({duration_words(wall_s)})")
 
 

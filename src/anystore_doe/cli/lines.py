@@ -33,7 +33,7 @@ class Lines:
             text = f"{name} {event.state}"
             if event.state in {"failed", "stopped"} and event.step:
                 text += f" at {event.step}"
-            if event.message:
+            if event.message and event.state != "stopped":
                 text += f": {one_line(event.message)}"
             self.note(f"{text}{self._left() if event.state == 'committed' else ''}")
 

@@ -24,7 +24,11 @@ def in_folder(settings: Settings, folder: str) -> Settings:
     from anystore_doe.definition import TemplateSpec, template_spec
 
     def moved(name: str) -> str:
-        return name if name.startswith("${") else below(folder, name)
+        return below(folder, name)
+
+    def settled(url: str) -> str:
+        # A leading placeholder may hold a scheme; what it gives is known only per row.
+        return url if url.startswith("${") else below(folder if "://" in folder else f"{local_folder(folder)}/", url)
 
     templates = None
     if settings.templates is not None:
@@ -35,8 +39,8 @@ def in_folder(settings: Settings, folder: str) -> Settings:
         settings,
         table=None if settings.table is None else moved(settings.table),
         templates=templates,
-        input=[moved(one) for one in inputs] if isinstance(inputs, list) else inputs and moved(inputs),
-        output=settings.output and moved(settings.output),
+        input=[settled(one) for one in inputs] if isinstance(inputs, list) else inputs and settled(inputs),
+        output=settings.output and settled(settings.output),
         input_files=settings.input_files and [moved(one) for one in settings.input_files],
         scratch=settings.scratch and moved(settings.scratch),
     )
@@ -80,7 +84,7 @@ def local_folder(folder: str) -> str:
     """Return the absolute path of a folder; for one that is a URL, where we are."""
     if folder.startswith("file:///"):
         return folder.removeprefix("file://")
-    return str(Path.cwd() if "://" in folder else Path(folder).absolute())
+    return os.path.abspath("." if "://" in folder else folder)  # noqa: PTH100  no link is followed
 
 
 def table_of(settings: Settings) -> str:
