@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 LIBC = ctypes.CDLL(None)
 LIBC.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
-LINGER_S = 0.1
+LINGER_S = 0.5
 """How long descendants may go on after the solver ended by itself: a ``tee`` at its end of a pipe needs a moment."""
 SHORT_GRACE_S = 1.0
 """From TERM to KILL for strays, and for everything when the engine is gone."""

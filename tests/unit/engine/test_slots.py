@@ -197,7 +197,7 @@ def test_the_supervisor_keeps_no_secret_that_a_solver_could_read(solve, tmp_path
 
 def test_a_solver_starts_clean(solve, tmp_path):
     """No open files but three, no signal blocked or ignored, a session of its own, stdin at its end."""
-    script = "ls /proc/self/fd; cat; ps -o sid= -p $$; echo $$; grep -E 'Sig(Blk|Ign)' /proc/self/status"
+    script = "ls /proc/self/fd; cat; cut -d' ' -f6 /proc/$$/stat; echo $$; grep -E 'Sig(Blk|Ign)' /proc/self/status"
     previous = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
         assert solve("sh", "-c", script).ok
@@ -205,7 +205,7 @@ def test_a_solver_starts_clean(solve, tmp_path):
         signal.signal(signal.SIGHUP, previous)
     lines = (tmp_path / "stdout.log").read_text().split("\n")
     assert lines[:4] == ["0", "1", "2", "3"]  # 3 is the folder that ls itself reads
-    assert lines[4].strip() == lines[5]
+    assert lines[4] == lines[5]
     assert [line.split()[1] for line in lines[6:8]] == ["0" * 16] * 2
 
 
@@ -376,9 +376,9 @@ def test_a_pool_that_was_never_used_starts_no_process(monkeypatch):
 
 @pytest.mark.own_pid_namespace
 def test_a_time_out_is_polite_first(solve, tmp_path):
-    record = solve("sh", "-c", "trap 'echo bye; exit 5' TERM; sleep 987 & wait", timeout_s=0.3, grace_s=20)
+    record = solve("sh", "-c", "trap 'echo bye; exit 5' TERM; sleep 987 & wait", timeout_s=1.5, grace_s=20)
     assert (record.how, record.code) == ("timed-out", 5)
-    assert 0.3 <= record.wall_s < 10
+    assert 1.5 <= record.wall_s < 15
     assert (tmp_path / "stdout.log").read_text() == "bye\n"
     assert sleepers(987) == []
 
@@ -387,7 +387,7 @@ def test_a_time_out_is_polite_first(solve, tmp_path):
 def test_everybody_is_asked_once(solve, tmp_path):
     """A second TERM means "at once" to an mpirun."""
     script = "import signal, time; signal.signal(15, lambda *_: print('asked', flush=True)); time.sleep(987)"
-    record = solve(sys.executable, "-c", script, timeout_s=1.0, grace_s=0.5)
+    record = solve(sys.executable, "-c", script, timeout_s=2.0, grace_s=0.5)
     assert (record.how, record.signal) == ("timed-out", signal.SIGKILL)
     assert (tmp_path / "stdout.log").read_text() == "asked\n"
 
@@ -396,7 +396,7 @@ def test_everybody_is_asked_once(solve, tmp_path):
 def test_a_time_out_ends_the_whole_tree_whatever_it_does(solve):
     """It ignores TERM, and its descendants have sessions and parents of their own."""
     script = "trap '' TERM; setsid sleep 981 & (setsid sleep 982 &) ; sleep 983 & sleep 984"
-    record = solve("sh", "-c", script, timeout_s=0.5, grace_s=0.3)
+    record = solve("sh", "-c", script, timeout_s=1.5, grace_s=0.3)
     assert (record.how, record.signal) == ("timed-out", signal.SIGKILL)
     assert record.wall_s < 10
     assert sleepers(981, 982, 983, 984) == []
@@ -493,18 +493,20 @@ def test_a_slot_whose_solver_does_not_die_is_given_up_and_the_others_go_on(reque
     )
     with SlotPool(count=2, cores_per_slot=1, logger=LOGGER, give_up_s=0.5) as pool:
         with pool.seat() as seat:
-            result = in_thread(lambda: seat.solve(request_for("sleep", "931", timeout_s=2, grace_s=0.1)))
+            result = in_thread(lambda: seat.solve(request_for("sleep", "931")))
             pid = until(lambda: sleepers(931), "the solver runs")[0]
             command = [sys.executable, "-c", tracer_code, str(pid)]
             with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as tracer:
                 seized = tracer.stdout.readline()
                 if not seized.startswith("True"):
                     tracer.communicate("")
+                    seat._supervisor.cancel(grace_s=0.1)
                     result()
                     pytest.skip(f"processes can not be traced here: {seized}")
+                seat._supervisor.cancel(grace_s=0.1)
                 record = result()
                 tracer.communicate("")
-        assert record.how == "timed-out"
+        assert record.how == "cancelled"
         assert f"did not die within 0.5 s of KILL: process {pid}" in record.detail
         assert "slot 0 is not used any more" in caplog.text
         with pool.seat() as other:
