@@ -60,13 +60,13 @@ def _request(attempt: Attempt, seat: Seat, start: Path, argv: tuple[str, ...], l
 
 
 def check_ended(ended: ExitRecord, timeout_s: float | None, what: str = "the solver") -> None:
-    """Raise unless the process ended by itself with exit code 0.
+    """Raise unless the process ended by itself with exit code 0, and nothing of its tree is left.
 
     Raises:
         SlotsClosedError: it was ended because the worker stops.
         RunError: it failed; the message says how.
     """
-    if ended.ok:
+    if ended.ok and not ended.detail:
         return
     if ended.how == "cancelled":
         raise SlotsClosedError(f"{what} was stopped")
@@ -77,7 +77,8 @@ def check_ended(ended: ExitRecord, timeout_s: float | None, what: str = "the sol
         "not-started": f"{what} could not be started: {ended.detail}",
         "lost": f"{what} was lost: {ended.detail or 'its supervisor ended'}",
     }
-    raise RunError(words[ended.how], hint=_hint(ended))
+    more = f"; {ended.detail}" if ended.detail and ended.detail not in words[ended.how] else ""
+    raise RunError(words[ended.how] + more, hint=_hint(ended))
 
 
 def _hint(ended: ExitRecord) -> str:

@@ -41,6 +41,7 @@ def live_order(order: WorkOrder, stop: threading.Event, around: Surroundings) ->
         raise LocalResourceError(f"the folder for work folders can not be made: {error}") from error
     resources = order.resources
     slots = SlotPool(count=resources.slots, cores_per_slot=resources.cores_per_slot, logger=around.logger)
+    slots.start()  # beside the first stage-in
     crew = Crew(order=order, around=around, slots=slots, runs_folder=runs_folder, me=this_process())
     shift = _Shift(crew)
     ended = threading.Event()
