@@ -92,7 +92,7 @@ class Registry:
         state_folder: Path | None = None,
     ) -> Opener:
         """Return what opens URLs with these settings; the caller closes it. See :class:`Opener`."""
-        chooser = Chooser(self.storage_offers())
+        chooser = Chooser(self.storage_offers(), broken=self.broken)
         return Opener(chooser, stores, environ=environ, base=base, state_folder=state_folder)
 
     def executor(self, name: str) -> ExecutorEntry:

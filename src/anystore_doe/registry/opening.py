@@ -14,7 +14,7 @@ from anystore_doe.registry.offers import only_one
 from anystore_doe.registry.options import make_options, portable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
     from anystore_doe.contract import Storage, StorageEntry
@@ -34,16 +34,17 @@ def whole_url(text: str) -> str:
         if host not in {"", "localhost"} or not slash:
             raise UsageError(f"{safe_url(text)} names no file of this machine", hint="file:///absolute/path")
         text = "/" + path
-    tail = "/" if text.endswith("/") and os.path.abspath(text) != "/" else ""  # noqa: PTH100  no link is followed
-    return "file://" + os.path.abspath(text) + tail  # noqa: PTH100
+    path = os.path.abspath(text).lstrip("/")  # noqa: PTH100  no link is followed; POSIX keeps two leading slashes
+    return f"file:///{path}" + ("/" if path and text.endswith("/") else "")
 
 
 class Chooser:
     """Finds the offer that serves a URL; immutable."""
 
-    def __init__(self, offers: Sequence[Offer[StorageEntry]]) -> None:
-        """Choose among these offers."""
+    def __init__(self, offers: Sequence[Offer[StorageEntry]], broken: Collection[str] = ()) -> None:
+        """Choose among these offers; ``broken`` names plugins that might have made more."""
         self._offers = tuple(offers)
+        self._broken = tuple(broken)
 
     @property
     def schemes(self) -> list[str]:
@@ -66,7 +67,7 @@ class Chooser:
         if not fitting and scheme not in PLUGIN_OF_SCHEME:
             fitting = [offer for offer in self._offers if FALLBACK in offer.entry.schemes]
         if not fitting:
-            raise UnknownSchemeError(scheme, known=self.schemes, hint=install_hint(scheme))
+            raise UnknownSchemeError(scheme, known=self.schemes, hint=self._way_out(scheme))
         if plugin is not None:
             named = [offer for offer in fitting if plugin in {offer.plugin.distribution, offer.plugin.name}]
             if not named:
@@ -77,6 +78,11 @@ class Chooser:
                 )
             fitting = named
         return only_one(fitting, f"{scheme}://", lambda last: _which(url, scheme, last))
+
+    def _way_out(self, scheme: str) -> str:
+        if self._broken:
+            return f"anystore-doe plugins says why these are broken: {', '.join(self._broken)}"
+        return install_hint(scheme)
 
     def _by_host(self, rest: str) -> list[Offer[StorageEntry]]:
         host = rest.partition("/")[0].rpartition("@")[2].partition(":")[0].lower()

@@ -112,6 +112,7 @@ def test_an_unknown_executor_is_named_with_those_there_are():
         ("file://localhost/a", "file:///a"),
         ("S3://Bucket/Key?x#y", "s3://Bucket/Key?x#y"),
         ("/", "file:///"),
+        ("//a", "file:///a"),
         ("a:b", f"file://{Path.cwd()}/a:b"),
         ("no/scheme://x", f"file://{Path.cwd()}/no/scheme:/x"),
     ],
