@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 OUT = 2**20
-"""Most bytes that come out at once (zstd: 64 MiB, as one block of 128 KiB may take 4 bytes; RFC 8878, 3.1.1.2)."""
-_ZSTD_IN = 2048
+"""Most bytes that come out at once (zstd: 32 MiB, as one block of 128 KiB may take 4 bytes; RFC 8878, 3.1.1.2)."""
+_ZSTD_IN = 1024
 _ZSTD_WINDOW = 2**27
 _XZ_MEMORY = 2**28
 

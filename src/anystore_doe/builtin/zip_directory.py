@@ -15,6 +15,7 @@ import stat
 import struct
 import zlib
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from anystore_doe.builtin.zip_end import End, find_end
@@ -207,10 +208,10 @@ def _check_local(fd: int, record: _Record, end: End, listing: Listing) -> int:
 
 
 def _check_ranges(ranges: list[tuple[int, int, str]], end: End, listing: Listing) -> None:
-    ranges.sort()
-    if ranges and ranges[0][0] != 0:
+    ranges = [*sorted(ranges), (end.start, end.start, "")]
+    if ranges[0][0] != 0:
         listing.refuse("prepended-data", f"{ranges[0][0]} bytes stand before its first member")
-    for (_, stop, name), (after, _, other) in zip(ranges, [*ranges[1:], (end.start, 0, "")], strict=True):
+    for (_, stop, name), (after, _, other) in pairwise(ranges):
         if stop > after and other:
             listing.refuse("overlap", f"{name!r} and {other!r} share bytes")
         if stop > after:

@@ -1,6 +1,8 @@
 """``file://``: object semantics on files."""
 
 import os
+import subprocess
+import sys
 import threading
 from pathlib import Path
 
@@ -514,12 +516,12 @@ def test_a_killed_writer_leaves_nothing_behind(tmp_path: Path) -> None:
     """With unnamed files there is nothing to leave: the file has no name until it is whole."""
     if not hasattr(os, "O_TMPFILE"):
         pytest.skip("this system has no unnamed files")
-    child = os.fork()
-    if child == 0:
-        part = whole_file.NewFile(str(tmp_path / "x"), unnamed=True)
-        whole_file.write_all(part.fd, b"half")
-        os.kill(os.getpid(), 9)
-    os.waitpid(child, 0)
+    code = (
+        "import os, sys; from anystore_doe.builtin import whole_file; "
+        "part = whole_file.NewFile(sys.argv[1], unnamed=True); whole_file.write_all(part.fd, b'half'); "
+        "os.kill(os.getpid(), 9)"
+    )
+    assert subprocess.run([sys.executable, "-c", code, tmp_path / "x"], check=False).returncode == -9
     assert names(tmp_path) == []
 
 
