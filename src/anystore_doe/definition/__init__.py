@@ -12,6 +12,7 @@ from anystore_doe.definition.render import (
     render_url,
     rendered_template,
     template_exports,
+    unexported_columns,
 )
 from anystore_doe.definition.select import select_rows
 from anystore_doe.definition.settings import Settings, SlotSettings, TemplateSpec, merge, read_settings
@@ -40,4 +41,5 @@ __all__ = [
     "select_rows",
     "template_exports",
     "template_spec",
+    "unexported_columns",
 ]

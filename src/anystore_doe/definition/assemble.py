@@ -83,6 +83,7 @@ class _Rows:
         self.base = base
         self.settings_base = settings_base
         self.findings = Findings()
+        self.labels = [f"column {shown(name)}" for name in table.header]
         common = [settings.input] if isinstance(settings.input, str) else settings.input or []
         self.common_inputs = [self._parsed(text, "input") for text in common]
         self.common_output = None if settings.output is None else self._common_output(settings.output)
@@ -135,12 +136,11 @@ class _Rows:
         index = self.roles.output
         cell = row.cells[index].strip() if index is not None else ""
         if cell and index is not None:
-            url = self._url(cell, row, f"column {shown(self.table.header[index])}")
+            url = self._url(cell, row, self.labels[index])
         elif self.common_output is not None:
             url = self._filled(self.common_output, row, values, run_id, "output")
         else:
-            name = shown(self.table.header[index or 0])
-            self.findings.add(f"the output cell (column {name}) is empty", where=self.table.where(row))
+            self.findings.add(f"the output cell ({self.labels[index or 0]}) is empty", where=self.table.where(row))
             return ""
         if f"/{OUR_FOLDER}" in url and OUR_FOLDER in url.split("/"):
             self.findings.add(f"the output may not lie in a folder {OUR_FOLDER}", where=self.table.where(row))
@@ -149,7 +149,7 @@ class _Rows:
     def _inputs(self, row: Row, values: dict[str, str], run_id: str) -> tuple[str, ...]:
         cells = [(i, cell) for i in self.roles.inputs if (cell := row.cells[i].strip())]
         if cells:
-            urls = [self._url(cell, row, f"column {shown(self.table.header[i])}") for i, cell in cells]
+            urls = [self._url(cell, row, self.labels[i]) for i, cell in cells]
         else:
             urls = [self._filled(common, row, values, run_id, "input") for common in self.common_inputs]
         return tuple(dict.fromkeys(urls))

@@ -75,7 +75,9 @@ def _field(text: str, start: int, columns: Collection[str], where: str) -> tuple
         column, fmt = (column.strip(), fmt or "nothing") if colon else (body, "")
     if column not in columns:
         hint = did_you_mean(column, columns) or "there are no columns here"
-        hint = hint if hint.startswith("did") else f"{hint}; a literal ${{ is written $${{"
+        if column == "run_id":
+            hint = "add a run_id column to the table; only URLs know the ids of numbered rows"
+        hint = hint if hint.startswith(("did", "add")) else f"{hint}; a literal ${{ is written $${{"
         raise DefinitionError(f"${{{body}}} names no column", where=place, hint=hint)
     try:
         if fmt:
@@ -171,6 +173,11 @@ def template_exports(recipe: Recipe, values: Mapping[str, str]) -> dict[str, str
 def is_identifier(name: str) -> bool:
     """Tell whether a shell can have a variable of this name."""
     return _IDENTIFIER.fullmatch(name) is not None
+
+
+def unexported_columns(columns: Collection[str]) -> tuple[str, ...]:
+    """Return the columns that scripts do not find in their environment: those whose names are no identifiers."""
+    return tuple(name for name in columns if not is_identifier(name))
 
 
 def column_exports(values: Mapping[str, str]) -> dict[str, str]:

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from anystore_doe.definition.columns import RUN_ID
 from anystore_doe.definition.findings import did_you_mean, position, shown, within_one
 from anystore_doe.definition.formats import PATTERN_MARK, BadFormatError, check_format
 from anystore_doe.definition.render import STRING, is_identifier
@@ -125,6 +126,10 @@ class ShellTemplates:
 
     def _unknown(self, found: Expansion, name: str, text: str, where: str) -> None:
         """Note a name that is nearly a column's, and that nothing in sight sets."""
+        if name == RUN_ID and name not in self.environ and not _is_set(name, text):
+            hint = "write $ANYSTORE_DOE_RUN_ID, or add a run_id column"
+            self.findings.add(f"{_written(found)} names no column, and nothing sets it", where=where, hint=hint)
+            return
         if len(name) < 3 or name in self.environ or _SET_BY_SHELL.fullmatch(name) or _SET_BY_US.fullmatch(name):
             return
         near = next((c for c in self.columns if within_one(name, c)), None)

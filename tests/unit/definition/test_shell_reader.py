@@ -168,6 +168,6 @@ def test_any_text_is_read_to_its_end(script: str) -> None:
         assert script[found.start] == "$"
 
 
-@pytest.mark.parametrize("opened", ["$((", "((", "`$((", '"$((', "${x:-$((", "(("])
+@pytest.mark.parametrize("opened", ["$((", "((", "`$((", '"$((', "${x:-$(("])
 def test_unclosed_expansions_are_read_in_reasonable_time(opened: str) -> None:
     assert "v" in {one.body for one in expansions(opened * 60 + "${v}", where="x")}

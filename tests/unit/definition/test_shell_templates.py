@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from anystore_doe.definition import column_exports, rendered_template, template_exports
+from anystore_doe.definition import column_exports, rendered_template, template_exports, unexported_columns
 from anystore_doe.errors import DefinitionError
 
 TABLE = "rpm,bore (mm),output\n1500,80.25,o/1\n"
@@ -108,6 +108,19 @@ def test_a_name_one_letter_from_a_column_is_refused(define, script: str) -> None
 )
 def test_names_that_the_script_sets_are_left_alone(define, script: str) -> None:
     assert text_of(define, script) == script
+
+
+def test_run_id_without_such_a_column_is_refused_with_what_to_write(define) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        text_of(define, "echo ${run_id}\n")
+    assert caught.value.where == "run.sh:1:6"
+    assert "$ANYSTORE_DOE_RUN_ID" in caught.value.hint
+    assert text_of(define, "run_id=1\necho ${run_id}\n")
+
+
+def test_columns_that_are_not_exported_are_told(define) -> None:
+    assert unexported_columns(define(TABLE).runs[0].values) == ("bore (mm)",)
+    assert column_exports(define(TABLE).runs[0].values) == {"rpm": "1500", "output": "o/1"}
 
 
 def test_names_of_the_environment_are_left_alone(define) -> None:

@@ -89,6 +89,12 @@ def test_an_unknown_column_in_a_deck_is_refused(define) -> None:
     assert (caught.value.where, caught.value.hint) == ("engine.in:2:5", "did you mean 'rpm'?")
 
 
+def test_run_id_in_a_deck_needs_a_column(define) -> None:
+    with pytest.raises(DefinitionError) as caught:
+        define(templates={"engine.in": "${run_id}\n"}, command=["solve"])
+    assert caught.value.hint.startswith("add a run_id column")
+
+
 def test_a_template_is_rendered_for_each_run(define) -> None:
     sweep = define(templates={"engine.in": "n = ${rpm:.1f}\n"}, command=["solve"])
     template = sweep.recipe.templates[0]
