@@ -147,7 +147,7 @@ def test_help_loads_click_and_little_else():
 
 
 def test_listing_plugins_loads_no_sdk():
-    assert not modules_of("plugins") & HEAVY
+    assert not modules_of("plugins") & (HEAVY - {"msgspec"})
 
 
 def test_the_module_runs_as_the_program():
