@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 OUT = 2**20
 """Most bytes that come out at once (zstd: 32 MiB, as one block of 128 KiB may take 4 bytes; RFC 8878, 3.1.1.2)."""
-_ZSTD_IN = 1024
+_ZSTD_IN = (64, 1024)
 _ZSTD_WINDOW = 2**27
 _XZ_MEMORY = 2**28
 
@@ -110,6 +110,7 @@ class Zstd:
         self._error: type[Exception] = ZstdError
         self._input = b""
         self._at = 0
+        self._step = _ZSTD_IN[0]
         self.hungry = True
         self.ended = False
         self.unused = b""
@@ -119,12 +120,14 @@ class Zstd:
         if data:
             self._input = self._input[self._at :] + data
             self._at = 0
-        piece = self._input[self._at : self._at + _ZSTD_IN]
+        piece = self._input[self._at : self._at + self._step]
         self._at += len(piece)
         try:
             out = self._stream.decompress(piece)
         except self._error as error:
             raise DamagedError(str(error)) from error
+        # Pieces grow while little comes out of them, and are smallest again behind one that gave much.
+        self._step = min(2 * self._step, _ZSTD_IN[1]) if len(out) <= OUT // 8 else _ZSTD_IN[0]
         self.ended = self._stream.eof
         if self.ended:
             self.unused = self._stream.unused_data + self._input[self._at :]
