@@ -314,6 +314,9 @@ class BytesSource:
         """Return ``size`` bytes at ``start``, as part ``number``."""
         return described(number, self._body[start : start + size])
 
+    def close(self) -> None:
+        """Do nothing: there is nothing to close."""
+
 
 async def push_parts(
     source: Source,

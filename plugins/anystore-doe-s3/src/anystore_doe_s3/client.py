@@ -55,15 +55,17 @@ def checksums_of(answer: Mapping[str, Any]) -> dict[str, str]:
     return found
 
 
-def answers_range(wanted: str, content_range: str | None) -> bool:
-    """Whether an answer's Content-Range starts where the Range ``bytes=first-last`` or ``bytes=-suffix`` wants.
+def serves_range(wanted: str, answer: Mapping[str, Any]) -> bool:
+    """Whether an answer holds what the Range ``bytes=first-last``, ``bytes=first-`` or ``bytes=-suffix`` wants.
 
-    A server that ignores ranges answers with the whole body and no Content-Range.
+    A server that ignores ranges answers with the whole body and no Content-Range; that will do for a small object.
     """
-    if content_range is None:
-        return False
-    first = wanted.removeprefix("bytes=").partition("-")[0]
-    return not first or content_range.startswith(f"bytes {first}-")
+    first, _, last = wanted.removeprefix("bytes=").partition("-")
+    content_range = answer.get("ContentRange")
+    if content_range is not None:
+        return not first or str(content_range).startswith(f"bytes {first}-")
+    size = int(answer.get("ContentLength", -1))
+    return size == 0 or (first == "0" and (not last or 0 <= size <= int(last) + 1))
 
 
 class Client:
@@ -191,7 +193,7 @@ class Client:
             found = pin_of(answer.get("ETag"))
             if pin and found not in {pin, None}:
                 raise changed(doing, url, pin, found)
-            if not answers_range(wanted, answer.get("ContentRange")):
+            if not serves_range(wanted, answer):
                 raise StorageError(doing, url, "the store does not serve ranges: it answered with another one")
             try:
                 async for chunk in chunks:
