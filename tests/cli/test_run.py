@@ -223,11 +223,19 @@ def test_status_on_another_machine_reads_table_and_settings(folder):
     assert "2 committed" in call("status").stdout
 
 
+def test_status_needs_neither_templates_nor_a_command(folder):
+    call("run", "t.csv", "-t", "run.sh")
+    (folder / "run.sh").unlink()
+    assert "2 committed" in call("status").stdout
+    subprocess.run(["rm", "-r", ".anystore-doe"], check=True)
+    assert "2 committed" in call("status", "t.csv").stdout
+
+
 def test_a_damaged_memory_of_the_last_call_is_said(folder):
     call("run", "t.csv", "-t", "run.sh")
     (folder / ".anystore-doe/t/called.json").write_text("{")
     assert call("status").exit_code == 9
-    (folder / "sweep.toml").write_text('templates = ["run.sh"]\n')
+    (folder / "sweep.toml").write_text("[slots]\ncount = 1\n")
     assert call("status", "t.csv", "-c", "sweep.toml").exit_code == 0
 
 

@@ -11,6 +11,7 @@ import click
 
 from anystore_doe.cli.options import example
 from anystore_doe.cli.sweep_options import SweepCommand, sweep_options
+from anystore_doe.report.text import counted
 
 if TYPE_CHECKING:
     from anystore_doe.cli.planning import Ready
@@ -35,6 +36,7 @@ def run(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> in
     """
     from anystore_doe.cli.planning import planned
 
+    began = time.monotonic()
     with planned(ctx, given) as ready:
         if dry_run:
             from anystore_doe.cli.plan import show_plan
@@ -42,10 +44,10 @@ def run(ctx: click.Context, /, dry_run: bool, as_json: bool, **given: Any) -> in
             show_plan(ready.plan, as_json=as_json)
             return ready.refused(skip=given["skip_bad_rows"])
         refused = ready.refused(skip=given["skip_bad_rows"])
-        return _run(ready, as_json=as_json, at_least=refused)
+        return _run(ready, began=began, as_json=as_json, at_least=refused)
 
 
-def _run(ready: Ready, *, as_json: bool, at_least: int) -> int:
+def _run(ready: Ready, *, began: float, as_json: bool, at_least: int) -> int:
     """Run an accepted plan; ``at_least`` is the exit code when all goes well."""
     from anystore_doe.cli.ending import print_ending
     from anystore_doe.cli.memo import remember
@@ -56,10 +58,11 @@ def _run(ready: Ready, *, as_json: bool, at_least: int) -> int:
 
     plan, ground = ready.accepted(), ready.ground
     remember(ready.work_root, ready.settings, ground.config, ready.base)
-    began = time.monotonic()
     to_run = len(plan.of("run"))
     slots = resources_of(plan.sweep)[0].slots
     with shown_progress(to_run, slots) as progress, stopped_by_signals(progress.note) as stopping:
+        if to_run:
+            progress.note(f"{counted(to_run, 'run')} to do, {counted(slots, 'slot')}, in {ready.work_root}")
 
         def notify(event: Any) -> None:
             progress.event(event)
