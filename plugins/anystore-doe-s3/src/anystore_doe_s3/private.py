@@ -48,6 +48,23 @@ def _session(options: S3Options) -> Any:
     return session
 
 
+def _http_session_class() -> Any:
+    """Return aiobotocore's HTTP session, but one that sends every request once.
+
+    aiohttp sends a PUT again by itself when the connection ended before the reply: a creation whose reply was lost
+    then looks as if somebody else had been there first, and nobody knows that the reply was lost.
+    """
+    from aiobotocore.httpsession import AIOHTTPSession
+
+    class OnceSession(AIOHTTPSession):  # type: ignore[misc]  # aiobotocore is not typed
+        async def _get_session(self, proxy_url: str | None) -> Any:
+            session = await super()._get_session(proxy_url)
+            session._retry_connection = False  # aiohttp has no other switch
+            return session
+
+    return OnceSession
+
+
 def make_file_system(options: S3Options, *, connections: int) -> Any:
     """Make the s3fs file system behind one storage; touches no network.
 
@@ -74,6 +91,7 @@ def make_file_system(options: S3Options, *, connections: int) -> Any:
             "retries": {"total_max_attempts": 1, "mode": "standard"},
             "request_checksum_calculation": "when_required",
             "response_checksum_validation": "when_required",
+            "http_session_cls": _http_session_class(),
         },
         "use_listings_cache": False,
         "skip_instance_cache": True,

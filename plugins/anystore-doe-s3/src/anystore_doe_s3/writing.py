@@ -96,7 +96,7 @@ class Writer:
                 **self._client.options.on_write(),
                 **condition.arguments(),
             )
-            return await self._verified(key, part, body, answer)
+            return await self._verified(key, part, body, answer, condition)
 
         async def written() -> ObjectInfo | None:
             now = await self._client.head(key, doing="push")
@@ -140,21 +140,28 @@ class Writer:
         chunks = [chunk async for chunk in self._client.range(key, 0, info.size, pin=info.pin)] if info.size else []
         return b"".join(chunks)
 
-    async def _verified(self, key: str, part: Part, body: bytes, answer: dict[str, Any]) -> ObjectInfo:
-        """Check that the store has what was sent, by its checksum, its ETag, or reading it back."""
-        pin = pin_of(answer.get("ETag"))
+    async def _verified(
+        self, key: str, part: Part, body: bytes, answer: dict[str, Any], condition: Condition
+    ) -> ObjectInfo:
+        """Check that the store has what was sent, by what it reports, or by reading it back.
+
+        A checksum in the answer may be no more than our own header sent back, and an ETag need not be an MD5: what
+        is there is read where one of the two is missing or differs. An object that is wrong is written again, unless
+        a condition stands against it.
+        """
         reported = checksums_of(answer)
         ours = {"crc32": f"{part.crc32:08x}", "md5": part.md5}
         agreed = {name: value for name, value in ours.items() if reported.get(name) == value}
-        info = ObjectInfo(key=key, size=part.size, pin=pin, checksums=agreed)
-        if not agreed:
-            await self._read_back(key, info, body)
+        info = ObjectInfo(key=key, size=part.size, pin=pin_of(answer.get("ETag")), checksums=agreed)
+        differs = any(reported.get(name, value) != value for name, value in ours.items())
+        if (differs or not agreed) and await self._read(key, info) != body:
+            raise ChecksumError(
+                "push",
+                self._client.url_of(key),
+                "what the store has is not what was sent",
+                retryable=not condition.arguments(),
+            )
         return info
-
-    async def _read_back(self, key: str, info: ObjectInfo, body: bytes) -> None:
-        """Compare what is there with what was sent: a store that reports no checksum of its own is not believed."""
-        if await self._read(key, info) != body:
-            raise ChecksumError("push", self._client.url_of(key), "what the store has is not what was sent")
 
     async def begin(self, key: str) -> PartedUpload:
         """Open an upload in parts, and note it."""
@@ -275,6 +282,10 @@ class PartedUpload:
             ContentMD5=_base64_md5(part.md5),
             **crc32,
         )
+        found = checksums_of(answer).get("md5", part.md5)
+        if found != part.md5:
+            detail = f"part {part.number} has md5 {found} in the store, {part.md5} was sent"
+            raise ChecksumError("push", self._client.url_of(self.upload.key), detail, retryable=True)
         return str(answer["ETag"])
 
     async def abort(self) -> None:
