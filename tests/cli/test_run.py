@@ -351,17 +351,45 @@ def test_an_input_file_that_holds_keys_is_refused_naming_config_file(folder):
 # ── signals ─────────────────────────────────────────────────────────────────────────────────────
 
 
+def wait_for(found, running):
+    deadline = time.monotonic() + 30
+    while not found():
+        assert time.monotonic() < deadline
+        assert running.poll() is None
+        time.sleep(0.02)
+
+
+def heard(number):
+    """Start a program that hears a signal which whoever started the tests may have ignored."""
+    return lambda: signal.signal(number, signal.SIG_DFL)
+
+
+def test_a_signal_that_was_ignored_from_the_start_stays_ignored(folder):
+    (folder / "run.sh").write_text('echo here > "$MARK"; while ! test -e "$GO"; do sleep 0.05; done; echo 1 > x.out\n')
+    environ = {**os.environ, "MARK": str(folder / "mark"), "GO": str(folder / "go")}
+    command = [*PROGRAM, "run", "t.csv", "-t", "run.sh", "--select", "1"]
+    ignored = lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN)  # noqa: E731  short, and used once
+    running = subprocess.Popen(command, env=environ, stderr=subprocess.DEVNULL, preexec_fn=ignored)
+    wait_for((folder / "mark").exists, running)
+    running.send_signal(signal.SIGHUP)
+    (folder / "go").touch()
+    assert (running.wait(40), set(outputs(folder))) == (0, {"a/x.out"})
+
+
+def test_columns_that_are_no_variables_are_said_not_to_be_exported(folder):
+    (folder / "t.csv").write_text("bore (mm),rpm,output\n1,2,o/x\n")
+    assert "Warning: no script finds 'bore (mm)' in its environment" in call("plan", "t.csv", "-t", "run.sh").stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_ends_the_solvers_and_the_same_command_goes_on(folder, number):
     (folder / "run.sh").write_text('test -e "$GO" || { echo here > "$MARK.${rpm}"; sleep 60; }\necho ${rpm} > x.out\n')
     environ = {**os.environ, "MARK": str(folder / "mark"), "GO": str(folder / "go")}
     command = [*PROGRAM, "run", "t.csv", "-t", "run.sh", "-j1"]
-    running = subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    deadline = time.monotonic() + 30
-    while not list(folder.glob("mark.*")):
-        assert time.monotonic() < deadline
-        assert running.poll() is None
-        time.sleep(0.02)
+    running = subprocess.Popen(
+        command, env=environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heard(number)
+    )
+    wait_for(lambda: list(folder.glob("mark.*")), running)
     running.send_signal(number)
     stdout, stderr = running.communicate(timeout=40)
     assert (running.returncode, "2 not finished" in stdout) == (128 + number, True), stderr
@@ -376,10 +404,7 @@ def test_a_second_engine_in_the_same_work_root_is_refused(folder):
     command = [*PROGRAM, "run", "t.csv", "-t", "run.sh", "-j1"]
     running = subprocess.Popen(command, env=environ, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
-        deadline = time.monotonic() + 30
-        while not (folder / "mark").exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        wait_for((folder / "mark").exists, running)
         second = call("run", "t.csv", "-t", "run.sh")
         assert (second.exit_code, f"process {running.pid}" in second.stderr) == (7, True), second.output
     finally:

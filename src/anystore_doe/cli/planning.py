@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from anystore_doe.cli.ground import Ground
     from anystore_doe.definition import Settings
     from anystore_doe.engine.plan import Plan
+    from anystore_doe.model import Sweep
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +89,7 @@ def planned(ctx: click.Context, given: Mapping[str, Any]) -> Iterator[Ready]:
             overwrite=given["overwrite"],
             allow_foreign=given["allow_foreign"],
         )
-        made = replace(made, warnings=(*made.warnings, *resources_of(sweep)[1]))
+        made = replace(made, warnings=(*_not_exported(sweep), *made.warnings, *resources_of(sweep)[1]))
         for warning in made.warnings:
             click.echo(f"Warning: {printable(warning)}", err=True)
         yield Ready(
@@ -99,3 +100,15 @@ def planned(ctx: click.Context, given: Mapping[str, Any]) -> Iterator[Ready]:
             work_root=work_root_of(table_of(settings), given["work_dir"]),
             scratch=Path(settings.scratch).absolute() if settings.scratch else None,
         )
+
+
+def _not_exported(sweep: Sweep) -> tuple[str, ...]:
+    from anystore_doe.definition import unexported_columns
+
+    names = unexported_columns(sweep.runs[0].values)
+    if not names:
+        return ()
+    listed = ", ".join(map(repr, names))
+    return (
+        f"no script finds {listed} in its environment: no variable can have such a name; text templates may use it",
+    )

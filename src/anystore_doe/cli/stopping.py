@@ -28,7 +28,8 @@ class Stopping:
 def stopped_by_signals(say: Callable[[str], None]) -> Iterator[Stopping]:
     """Turn the first SIGINT, SIGTERM or SIGHUP into a request to stop; a second one ends this process.
 
-    Ended that way it leaves nothing alive: supervisors end their solvers when their engine is gone.
+    Ended that way it leaves nothing alive: supervisors end their solvers when their engine is gone. A signal that
+    whoever started this process had ignored (``nohup``, a background job) stays ignored.
     """
     stopping = Stopping()
 
@@ -41,7 +42,8 @@ def stopped_by_signals(say: Callable[[str], None]) -> Iterator[Stopping]:
         stopping.stop.set()
         say(f"{signal.Signals(number).name}: ending the solvers; a second one ends this process at once")
 
-    before = {number: signal.signal(number, told) for number in SIGNALS}
+    heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+    before = {number: signal.signal(number, told) for number in heard}
     try:
         yield stopping
     finally:

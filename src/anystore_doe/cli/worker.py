@@ -13,6 +13,7 @@ import click
 
 from anystore_doe.cli.ground import registry_of
 from anystore_doe.cli.options import debug_option
+from anystore_doe.cli.stopping import SIGNALS
 from anystore_doe.errors import StateError, UsageError
 
 if TYPE_CHECKING:
@@ -41,8 +42,9 @@ def worker(ctx: click.Context) -> None:
     def told_to_stop(_number: int, _frame: FrameType | None) -> None:
         stop.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, told_to_stop)
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, told_to_stop)
     order = read_order(sys.stdin.buffer.readline(ORDER_LIMIT))
     threading.Thread(target=_stop_at_the_end_of_stdin, args=(stop,), name="anystore-doe-stdin", daemon=True).start()
     registry = registry_of(ctx)
