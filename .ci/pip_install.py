@@ -31,6 +31,9 @@ def main(arguments: list[str]) -> int:
     fetched = [item["metadata"] for item in installed if not item["download_info"].get("dir_info")]
     sizes = {meta["name"]: installed_bytes(meta["name"]) for meta in fetched}
     took = time.monotonic() - started
+    if not fetched:
+        print(f"pip fetched nothing: everything was there ({took:.0f} s)")
+        return 0
     print(f"pip fetched {len(fetched)} packages ({sum(sizes.values()) / 1e6:.0f} MB on disk) in {took:.0f} s:")
     names = sorted((f"{meta['name']} {meta['version']}" for meta in fetched), key=str.lower)
     print(
