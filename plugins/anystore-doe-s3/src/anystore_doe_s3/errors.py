@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anystore_doe.errors import (
@@ -183,6 +184,8 @@ class Translator:
         if options.anonymous:
             return "anonymous = true"
         if options.config_file:
+            if not Path(options.config_file).expanduser().exists():
+                return f"{printable(options.config_file)} does not exist"
             return f"looked in {printable(options.config_file)}, profile {options.profile or 'default'!r}"
         places = "environment, shared credentials and config file, web identity, container and instance metadata"
         return f"tried: {f'profile {options.profile!r}' if options.profile else places}"

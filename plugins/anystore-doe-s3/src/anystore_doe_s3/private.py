@@ -105,7 +105,7 @@ class Requests:
     def __init__(self, options: S3Options, *, connections: int) -> None:
         """Make the file system; nothing is sent."""
         self._fs = make_file_system(options, connections=connections)
-        self._closed = False
+        self._client: Any = None
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -115,8 +115,8 @@ class Requests:
 
     async def send(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Send one request, once; ``operation`` is the client's method, such as ``get_object``."""
-        client = await self._fs.set_session()
-        answer: dict[str, Any] = await getattr(client, operation)(**arguments)
+        self._client = await self._fs.set_session()
+        answer: dict[str, Any] = await getattr(self._client, operation)(**arguments)
         return answer
 
     async def body(self, answer: dict[str, Any]) -> AsyncGenerator[bytes, None]:
@@ -130,7 +130,6 @@ class Requests:
 
     async def close(self) -> None:
         """Close the connections; twice is no error."""
-        if not self._closed:
-            self._closed = True
-            client = await self._fs.set_session()
+        client, self._client = self._client, None
+        if client is not None:
             await client.close()
