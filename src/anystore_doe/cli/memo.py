@@ -91,8 +91,6 @@ def recall(ctx: click.Context, table: str | None, config: str | None, work_dir: 
         settings = memo.settings if memo else in_folder(ground.settings, ground.folder)
         if table is not None:
             settings = structs.replace(settings, table=table)
-        # What is asked about is in the stores: a template that has gone since must not stand in the way.
-        settings = structs.replace(settings, command=["true"], templates=None, input_files=None, metrics=None)
         sweep = build_sweep(ground, _only_rows(settings), memo.base if memo else local_folder(ground.folder))
         root = work_root_of(sweep.table, work_dir)
         scratch = Path(settings.scratch).absolute() if settings.scratch else root
