@@ -105,3 +105,16 @@ def test_results_and_logs_show_what_was_solved(transcript):
 
 def test_s3_is_in_the_list_of_plugins(transcript):
     assert re.search(r"^storage +s3 ", outputs_of(transcript, "anystore-doe plugins")[0], re.MULTILINE)
+
+
+def test_it_works_in_a_folder_too_as_the_page_says(tmp_path):
+    (tmp_path / "examples").symlink_to(ROOT / "examples")
+    settings = written("toml").partition("[storage.")[0]
+    script = _script("").replace("s3://my-simulation-data/", "bucket/").replace(written("toml"), settings)
+    script = script.replace("cat > config", "sed -i 's#s3://my-simulation-data/#bucket/#g' inputs.csv; cat > config")
+    environ = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        ["bash", "-e"], input=script, cwd=tmp_path, env=environ, text=True, capture_output=True, check=False
+    )
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-3000:]
+    assert (tmp_path / "my-doe/bucket/output/pintle/_anystore/commit.json").is_file()

@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from from_code import commands, errors, life, performance, plugin_options, records, settings
-from from_code.links import resolve_short_name
+from from_code.links import record_signature, resolve_short_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +24,7 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "settings": settings.write,
     "storage-options": plugin_options.write_storages,
     "executor-options": plugin_options.write_executors,
+    "credentials": plugin_options.write_credentials,
     "installed": plugin_options.write_installed,
     "errors": errors.write,
     "error-classes": errors.write_classes,
@@ -57,4 +58,5 @@ def setup(app: Sphinx) -> dict[str, Any]:
     app.connect("source-read", _fill_page)
     app.connect("env-get-outdated", _with_marks)
     app.connect("missing-reference", resolve_short_name)
+    app.connect("autodoc-process-signature", record_signature)
     return {"parallel_read_safe": True}

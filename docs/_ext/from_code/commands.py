@@ -6,9 +6,9 @@ import re
 from typing import TYPE_CHECKING
 
 import click
-from anystore_doe.cli.main import COMMANDS, HIDDEN, main
 
-from from_code.text import code, escaped
+from anystore_doe.cli.main import COMMANDS, HIDDEN, main
+from from_code.text import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,8 @@ def commands() -> Iterator[tuple[str, click.Command]]:
     """Yield every command by name, in the order of the help; hidden ones last."""
     context = click.Context(main)
     for name in sorted(COMMANDS, key=lambda name: name in HIDDEN):
-        command = main.get_command(context, name)
-        assert command is not None
+        if (command := main.get_command(context, name)) is None:
+            raise LookupError(name)
         yield name, command
 
 
@@ -71,11 +71,9 @@ def _example(epilog: str) -> Iterator[str]:
 
 
 def _option(option: click.Option, context: click.Context) -> str:
-    record = option.get_help_record(context)
-    assert record is not None
-    names, words = record
+    names, words = option.get_help_record(context) or ("", "")
     extra = re.findall(r"  \[([^\[\]]*(?:\[[^\]]*\])?[^\[\]]*)\]", words)
     plain = re.sub(r"  \[.*", "", words, flags=re.DOTALL)
     notes = [f"Default: {escaped(one.removeprefix('default: '))}." for one in extra if one.startswith("default: ")]
     notes += ["May be given several times." for one in extra if one == "repeatable"]
-    return f"{code(names)}\n: {escaped(' '.join(plain.split()))} {' '.join(notes)}".rstrip()
+    return f"`{names}`\n: {escaped(' '.join(plain.split()))} {' '.join(notes)}".rstrip()

@@ -6,7 +6,6 @@ import builtins
 from typing import TYPE_CHECKING
 
 from anystore_doe import errors
-
 from from_code.text import code, from_docstring, table
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ MOMENTS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("load plugins", ()),
     ("open stores", ("anystore_doe_storages",)),
     ("read table,\ntemplates", ()),
+    ("choose the\nexecutor", ("anystore_doe_executors",)),
     ("plan\nall rows", ("anystore_doe_archives",)),
-    ("start\nworkers", ("anystore_doe_executors",)),
-    ("runs live", ("anystore_doe_run_event",)),
+    ("workers start,\nruns live", ("anystore_doe_run_event",)),
 )
 """What the driver does, in order, and the hooks that are called there. A test watches a real sweep to compare."""
 
@@ -35,7 +35,7 @@ LANES: dict[str, str] = {
 
 TITLES = {"in": "while other runs solve", "slot": "in a slot", "after": "the slot is free for the next run"}
 
-WIDTH, BOX, GAP, HIGH = 960, 88, 16, 52
+WIDTH, GAP, HIGH = 960, 16, 52
 
 
 def write() -> str:
@@ -43,8 +43,8 @@ def write() -> str:
     return "\n".join(
         [
             '<figure class="life">',
-            f'<svg viewBox="0 0 {WIDTH} 336" role="img" aria-label="{escape(_spoken())}"'
-            ' font-family="inherit" font-size="13" fill="currentColor" stroke="none">',
+            f'<svg viewBox="0 0 {WIDTH} 318" role="img" aria-label="{escape(_spoken())}"'
+            ' font-family="inherit" font-size="14.5" fill="currentColor" stroke="none">',
             '<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
             '<path d="M0 0 L8 4 L0 8 z"/></marker></defs>',
             *_driver(),
@@ -93,8 +93,16 @@ def _run() -> Iterator[str]:
             yield _arrow(x - GAP, top + 4 + HIGH / 2, x)
         yield _line(x + 8, top + 4 + HIGH, x + 8, top + 4 + HIGH + 16)
     low = top + 4 + HIGH + 34
-    yield _text(0, low, 'a run event "started" when a step begins, "progress" as bytes move in fetch and push;', anchor="start", faint=True)
-    yield _text(0, low + 18, 'at the end one of "committed", "failed", "skipped", "stopped"', anchor="start", faint=True)
+    yield _text(
+        0,
+        low,
+        'a run event "started" when a step begins, "progress" as bytes move in fetch and push;',
+        anchor="start",
+        faint=True,
+    )
+    yield _text(
+        0, low + 18, 'at the end one of "committed", "failed", "skipped", "stopped"', anchor="start", faint=True
+    )
 
 
 def _box(x: float, y: float, wide: float, lines: Sequence[str], fill: str) -> Iterator[str]:

@@ -1,11 +1,12 @@
-"""Links from a bare class name in a signature to its page: ``ObjectInfo`` is ``anystore_doe.model.ObjectInfo``."""
+"""Names in signatures: links from a bare class name to its page, and signatures of records as they are written."""
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from docutils import nodes
+    from docutils import nodes  # type: ignore[import-untyped]  # it ships no types
     from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
@@ -27,3 +28,22 @@ def resolve_short_name(
         env, node["refdoc"], app.builder, "obj", found[0], node, contnode
     )
     return resolved
+
+
+def record_signature(
+    _app: Sphinx, what: str, _name: str, thing: Any, _options: Any, _signature: str, _returns: str
+) -> tuple[str, None] | None:
+    """Return the signature of a frozen record with the types and defaults that its source shows."""
+    if what != "class" or not dataclasses.is_dataclass(thing):
+        return None
+    return f"(*, {', '.join(map(_spelled, dataclasses.fields(thing)))})", None
+
+
+def _spelled(field: dataclasses.Field[Any]) -> str:
+    if field.default_factory is not dataclasses.MISSING:
+        return f"{field.name}: {field.type} = ..."
+    if field.default is dataclasses.MISSING:
+        return f"{field.name}: {field.type}"
+    named = callable(field.default)
+    default = "..." if named and field.default.__name__.startswith("_") else getattr(field.default, "__name__", None)
+    return f"{field.name}: {field.type} = {default or repr(field.default)}"

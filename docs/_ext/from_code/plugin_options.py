@@ -5,8 +5,8 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any, get_type_hints
 
+from anystore_doe.engine.environment import CLOUD_CREDENTIALS, NO_CREDENTIALS, NO_CREDENTIALS_ELSEWHERE
 from anystore_doe.registry import Registry
-
 from from_code.settings import spoken
 from from_code.text import code, escaped, table
 
@@ -36,7 +36,9 @@ def write_storages() -> str:
 def _storage(offer: Offer[Any]) -> str:
     entry = offer.entry
     every = entry.schemes == ("*",)
-    served = "every scheme that fsspec knows and no plugin claims" if every else _listed(f"{s}://" for s in entry.schemes)
+    served = (
+        "every scheme that fsspec knows and no plugin claims" if every else _listed(f"{s}://" for s in entry.schemes)
+    )
     parts = [
         f"### {'Any other scheme' if every else ', '.join(f'`{s}://`' for s in entry.schemes)}",
         f"{escaped(entry.summary)}. Comes with the distribution {code(offer.plugin.distribution)}; serves {served}.",
@@ -48,6 +50,17 @@ def _storage(offer: Offer[Any]) -> str:
         pairs = _listed(f"{name}={value}" for name, value in entry.blank_env)
         parts.append(f"Set for a solver, so that a cloud's own tools find no credentials elsewhere: {pairs}.")
     return "\n\n".join(parts)
+
+
+def write_credentials() -> str:
+    """Write which variables no solver gets, and which are set instead."""
+    patterns = _listed(f"{one}".replace("*", "…") for one in CLOUD_CREDENTIALS)
+    blanks = _listed(f"{name}={value}" for name, value in NO_CREDENTIALS_ELSEWHERE.items())
+    kept = _listed(one.replace("*", "…") for one in NO_CREDENTIALS)
+    return (
+        f"{patterns} (`…` stands for anything; {kept} are kept).\n\n"
+        f"So that a cloud's own tools do not look elsewhere, these are set: {blanks}."
+    )
 
 
 def write_executors() -> str:
@@ -78,7 +91,11 @@ def _options(kind: type) -> str:
         words = escaped(field.metadata["help"])
         if field.metadata.get("secret"):
             words += " **Secret**: never printed, never put into a work order."
-        default = "" if field.default is None else code(str(field.default).lower() if isinstance(field.default, bool) else str(field.default))
+        default = (
+            ""
+            if field.default is None
+            else code(str(field.default).lower() if isinstance(field.default, bool) else str(field.default))
+        )
         variable = field.metadata.get("env") or ""
         rows.append((code(field.name), spoken(hints[field.name]), words, default, code(variable) if variable else ""))
     return table(("Option", "Type", "What it does", "Default", "Variable"), rows)

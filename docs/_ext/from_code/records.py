@@ -6,7 +6,6 @@ import dataclasses
 from typing import Any
 
 from anystore_doe.model import STEPS, AttemptRecord, Claim, Commit, ExitRecord, FileRecord, InputIdentity, RunEvent
-
 from from_code.text import attributes, code, escaped, from_docstring, sentence, table
 
 WORDS: dict[type, dict[str, str]] = {

@@ -6,7 +6,6 @@ import types
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from anystore_doe.definition.settings import Settings, SlotSettings, TemplateSpec
-
 from from_code.commands import commands, options_of
 from from_code.text import attributes, code, from_docstring, sentence, table
 
