@@ -2,7 +2,8 @@
 
 import pytest
 
-from anystore_doe.builtin.file import FileOptions, FileStorage
+from anystore_doe.builtin.file import FileOptions
+from anystore_doe.builtin.file.storage import FileStorage
 from anystore_doe.contract import Place
 from anystore_doe.testing.storage_contract import StorageContract
 

@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from anystore_doe.builtin import file as file_module
-from anystore_doe.builtin import file_bytes, file_lock, whole_file
-from anystore_doe.builtin.file import FileOptions, FileStorage, anystore_doe_storages, split
+from anystore_doe.builtin.disk import whole_file
+from anystore_doe.builtin.file import FileOptions, anystore_doe_storages, content, lock, split
+from anystore_doe.builtin.file import storage as storage_module
+from anystore_doe.builtin.file.storage import FileStorage
 from anystore_doe.contract import Watch
 from anystore_doe.errors import (
     AccessDeniedError,
@@ -237,7 +238,7 @@ def test_without_flock_replacing_is_unsupported_and_the_rest_works(
     def flock(fd: int, how: int) -> None:
         raise OSError(38, "Function not implemented")
 
-    monkeypatch.setattr(file_lock.fcntl, "flock", flock)
+    monkeypatch.setattr(lock.fcntl, "flock", flock)
     target = key(tmp_path / "x")
     pin = storage.push(b"1", target, watch=watch).pin
     storage.push(b"2", target, watch=watch)
@@ -252,10 +253,10 @@ def test_without_flock_replacing_is_unsupported_and_the_rest_works(
 def test_a_lock_that_is_never_given_back_is_an_error(
     storage: FileStorage, tmp_path: Path, watch: Watch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(file_lock, "PATIENCE_S", 0.0)
+    monkeypatch.setattr(lock, "PATIENCE_S", 0.0)
     target = key(tmp_path / "x")
     storage.push(b"1", target, watch=watch)
-    with file_lock.held("/" + target), pytest.raises(StorageError, match="lock") as caught:
+    with lock.held("/" + target), pytest.raises(StorageError, match="lock") as caught:
         storage.push(b"2", target, watch=watch)
     assert caught.value.retryable
     assert storage.read(target) == b"1"
@@ -409,7 +410,7 @@ def test_a_full_machine_is_a_local_error(
     def full(fd: int, data: bytes) -> None:
         raise OSError(number, os.strerror(number))
 
-    monkeypatch.setattr(file_bytes, "write_all", full)
+    monkeypatch.setattr(content, "write_all", full)
     with pytest.raises(LocalResourceError):
         storage.push(b"x", key(tmp_path / "x"), watch=watch)
     assert names(tmp_path) == []
@@ -432,7 +433,7 @@ def test_a_read_only_file_system_is_access_denied(
     def read_only(path: str, *, unnamed: bool) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(file_module, "NewFile", read_only)
+    monkeypatch.setattr(storage_module, "NewFile", read_only)
     with pytest.raises(AccessDeniedError):
         storage.push(b"x", key(tmp_path / "x"), watch=watch)
 
@@ -517,7 +518,7 @@ def test_a_killed_writer_leaves_nothing_behind(tmp_path: Path) -> None:
     if not hasattr(os, "O_TMPFILE"):
         pytest.skip("this system has no unnamed files")
     code = (
-        "import os, sys; from anystore_doe.builtin import whole_file; "
+        "import os, sys; from anystore_doe.builtin.disk import whole_file; "
         "part = whole_file.NewFile(sys.argv[1], unnamed=True); whole_file.write_all(part.fd, b'half'); "
         "os.kill(os.getpid(), 9)"
     )

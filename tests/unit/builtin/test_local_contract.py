@@ -1,6 +1,6 @@
 """``local`` passes the executor suite."""
 
-from anystore_doe.builtin.local import LocalExecutor
+from anystore_doe.builtin.local.executor import LocalExecutor
 from anystore_doe.testing.executor_contract import ExecutorContract
 
 

@@ -17,7 +17,8 @@ import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anystore_doe.builtin.tar import TarArchive, anystore_doe_archives
+from anystore_doe.builtin.tar import anystore_doe_archives
+from anystore_doe.builtin.tar.archive import TarArchive
 from anystore_doe.contract import Limits, Watch
 from anystore_doe.errors import ArchiveError, LocalResourceError
 

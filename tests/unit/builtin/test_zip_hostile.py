@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from anystore_doe.builtin.zip import ZipArchive
+from anystore_doe.builtin.zip.archive import ZipArchive
 from anystore_doe.contract import Limits, Watch
 from anystore_doe.errors import ArchiveError, LocalResourceError
 

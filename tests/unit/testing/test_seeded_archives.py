@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from anystore_doe.builtin.zip import ZipArchive, anystore_doe_archives
+from anystore_doe.builtin.zip import anystore_doe_archives
+from anystore_doe.builtin.zip.archive import ZipArchive
 from anystore_doe.contract import Archive, Limits, Member, Watch
 from anystore_doe.errors import ArchiveError
 from anystore_doe.testing.archive_contract import ArchiveContract

@@ -16,8 +16,8 @@ import stat
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from anystore_doe.builtin.file_errors import resource_error
-from anystore_doe.builtin.whole_file import temporary_name, write_all
+from anystore_doe.builtin.disk.errors import resource_error
+from anystore_doe.builtin.disk.whole_file import temporary_name, write_all
 from anystore_doe.errors import ArchiveError, LocalResourceError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def write_members(
     Args:
         archive: Its name, for messages.
         folder: Exists; may hold other files.
-        members: All that will come, checked by :class:`~anystore_doe.builtin.member_paths.Listing`.
+        members: All that will come, checked by :class:`~anystore_doe.builtin.archiving.member_paths.Listing`.
         bodies: The same members, in any order, each with its bytes; a body is read before the next is asked for,
             and raises ArchiveError where it finds damage.
         limits: What must stay free.

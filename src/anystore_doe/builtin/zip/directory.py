@@ -5,7 +5,7 @@ Field names and numbers are those of PKWARE's APPNOTE.TXT 6.3.10 (section in bra
 Reasons (``ArchiveError.reason``) that are decided here: ``empty``, ``not-an-archive``, ``truncated``,
 ``trailing-data``, ``prepended-data``, ``ambiguous``, ``multi-disk``, ``directory``, ``encrypted``,
 ``unsupported``, ``header-mismatch``, ``overlap``, ``link``, ``device``, ``undecodable``, and those of
-:mod:`~anystore_doe.builtin.member_paths`.
+:mod:`~anystore_doe.builtin.archiving.member_paths`.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from anystore_doe.builtin.zip_end import End, find_end
+from anystore_doe.builtin.zip.end import End, find_end
 
 if TYPE_CHECKING:
-    from anystore_doe.builtin.member_paths import Listing
+    from anystore_doe.builtin.archiving.member_paths import Listing
     from anystore_doe.contract import Member
 
 STORED, DEFLATED, BZIP2, LZMA = 0, 8, 12, 14

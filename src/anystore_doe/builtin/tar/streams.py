@@ -9,19 +9,17 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from anystore_doe.builtin.inflating import DamagedError, Zlib, Zstd, bzip2, inflate, xz
+from anystore_doe.builtin.archiving.inflating import DamagedError, Zlib, Zstd, bzip2, inflate, xz
+from anystore_doe.builtin.tar.formats import MAGIC
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from anystore_doe.builtin.inflating import Inflater
-    from anystore_doe.builtin.member_paths import Listing
+    from anystore_doe.builtin.archiving.inflating import Inflater
+    from anystore_doe.builtin.archiving.member_paths import Listing
 
 _IN = 2**18
 _CHUNK = 2**20
-
-MAGIC = {"gz": b"\x1f\x8b", "bz2": b"BZh", "xz": b"\xfd7zXZ\x00", "zst": b"\x28\xb5\x2f\xfd"}
-"""What a compressed stream begins with (RFC 1952; bzip2; xz-file-format 2.1.1.1; RFC 8878)."""
 
 _BEGIN: dict[str, Callable[[], Inflater]] = {"gz": lambda: Zlib(31), "bz2": bzip2, "xz": xz, "zst": Zstd}
 

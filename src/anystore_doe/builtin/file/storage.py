@@ -1,21 +1,17 @@
-"""``file://`` and bare paths: object semantics on a local (or mounted) file system."""
+"""Object semantics on a local (or mounted) file system."""
 
 # Descriptors and flags that pathlib does not have, on the path of every small run:
-# ruff: noqa: PTH100, PTH103, PTH108, PTH114, PTH116, PTH120
+# ruff: noqa: PTH103, PTH108, PTH114, PTH116, PTH120
 
 from __future__ import annotations
 
 import errno
 import os
 import time
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anystore_doe.builtin.file_bytes import READ, fill, read_range
-from anystore_doe.builtin.file_errors import resource_error, store_error
-from anystore_doe.builtin.file_lock import LockUnsupportedError, held
-from anystore_doe.builtin.file_sync import FolderSync
-from anystore_doe.builtin.whole_file import (
+from anystore_doe.builtin.disk.errors import resource_error, store_error
+from anystore_doe.builtin.disk.whole_file import (
     NewFile,
     can_be_unnamed,
     copy_bytes,
@@ -23,10 +19,13 @@ from anystore_doe.builtin.whole_file import (
     is_temporary,
     pin_of,
 )
-from anystore_doe.contract import Capabilities, Storage, StorageEntry, hookimpl, option
+from anystore_doe.builtin.file.content import READ, fill, read_range
+from anystore_doe.builtin.file.lock import LockUnsupportedError, held
+from anystore_doe.builtin.file.options import FileOptions
+from anystore_doe.builtin.file.sync import FolderSync
+from anystore_doe.contract import Capabilities, Storage
 from anystore_doe.errors import (
     AnystoreDoeError,
-    DefinitionError,
     InputChangedError,
     IntegrityError,
     LocalResourceError,
@@ -42,39 +41,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
-    from anystore_doe.contract import StorageContext, Watch
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileOptions:
-    """Settings of ``[storage."file:///..."]``."""
-
-    durability: str = option(
-        "full: what is reported as written survives a power cut; none: for scratch disks, nothing is synced.",
-        default="full",
-    )
-
-    def __post_init__(self) -> None:
-        """Refuse what is neither."""
-        if self.durability not in {"full", "none"}:
-            raise DefinitionError(f'durability is "full" or "none", not {self.durability!r}', where="durability")
-
-
-def split(url: str) -> tuple[str, str]:
-    """Split ``file:///a/b``, ``/a/b`` or ``a/b`` into the root ``file://`` and the absolute path as key.
-
-    ``..``, ``.`` and repeated ``/`` are resolved in the text, as ``cd -L`` does; a relative path starts in the
-    current folder. Nothing is percent-decoded.
-
-    Raises:
-        StorageError: the URL names a host.
-    """
-    path = url
-    if url.startswith("file://"):
-        path = url[len("file://") :].removeprefix("localhost")
-        if not path.startswith("/"):
-            raise StorageError("open", url, "a file URL names no host", hint=f"file:///{path}  or  ./{path}")
-    return "file://", os.path.abspath(path).lstrip("/")
+    from anystore_doe.contract import Watch
 
 
 class FileStorage(Storage):
@@ -351,21 +318,3 @@ class FileStorage(Storage):
                     os.unlink(path)
         except LockUnsupportedError:
             os.unlink(path)
-
-
-def _open_storage(_url: str | None, options: FileOptions, _context: StorageContext) -> FileStorage:
-    return FileStorage(options)
-
-
-@hookimpl
-def anystore_doe_storages() -> list[StorageEntry]:
-    """Offer ``file://``."""
-    return [
-        StorageEntry(
-            schemes=("file",),
-            open=_open_storage,
-            options=FileOptions,
-            split=split,
-            summary="Files of this machine and of mounted file systems",
-        )
-    ]

@@ -8,8 +8,8 @@ import struct
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anystore_doe.builtin.packing import Source, new_archive, sources
-from anystore_doe.builtin.whole_file import write_all
+from anystore_doe.builtin.archiving.packing import Source, new_archive, sources
+from anystore_doe.builtin.disk.whole_file import write_all
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,8 +5,8 @@ from __future__ import annotations
 import tarfile
 from typing import TYPE_CHECKING, Any
 
-from anystore_doe.builtin.packing import new_archive, sources
-from anystore_doe.builtin.whole_file import write_all
+from anystore_doe.builtin.archiving.packing import new_archive, sources
+from anystore_doe.builtin.disk.whole_file import write_all
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,15 +8,15 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from anystore_doe.builtin.inflating import DamagedError, Zlib, bzip2, inflate, raw_lzma
-from anystore_doe.builtin.zip_directory import BZIP2, DEFLATED, LZMA, STORED
+from anystore_doe.builtin.archiving.inflating import DamagedError, Zlib, bzip2, inflate, raw_lzma
+from anystore_doe.builtin.zip.directory import BZIP2, DEFLATED, LZMA, STORED
 from anystore_doe.errors import ArchiveError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from anystore_doe.builtin.inflating import Inflater
-    from anystore_doe.builtin.zip_directory import Packed
+    from anystore_doe.builtin.archiving.inflating import Inflater
+    from anystore_doe.builtin.zip.directory import Packed
 
 _IN = 2**18
 _LZMA_HEAD = 9

@@ -6,12 +6,12 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from anystore_doe.builtin.member_paths import Listing
-from anystore_doe.builtin.unpacking import local_errors, write_members
-from anystore_doe.builtin.zip_bodies import body
-from anystore_doe.builtin.zip_directory import Packed, read_directory
-from anystore_doe.builtin.zip_packing import pack_zip
-from anystore_doe.contract import Archive, ArchiveEntry, hookimpl
+from anystore_doe.builtin.archiving.member_paths import Listing
+from anystore_doe.builtin.archiving.unpacking import local_errors, write_members
+from anystore_doe.builtin.zip.bodies import body
+from anystore_doe.builtin.zip.directory import Packed, read_directory
+from anystore_doe.builtin.zip.packing import pack_zip
+from anystore_doe.contract import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -61,17 +61,3 @@ def _directory(file: Path, limits: Limits) -> Iterator[tuple[int, Listing, list[
             yield fd, listing, read_directory(fd, listing)
         finally:
             os.close(fd)
-
-
-@hookimpl
-def anystore_doe_archives() -> list[ArchiveEntry]:
-    """Offer zip."""
-    return [
-        ArchiveEntry(
-            suffixes=(".zip",),
-            magic=((0, b"PK\x03\x04"), (0, b"PK\x05\x06")),
-            open=ZipArchive,
-            summary="Zip archives (stored, deflate, bzip2, LZMA, ZIP64)",
-            can_pack=True,
-        )
-    ]

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from anystore_doe.builtin.member_paths import Listing
-from anystore_doe.builtin.unpacking import local_errors
-from anystore_doe.builtin.whole_file import NewFile, can_be_unnamed, is_temporary
+from anystore_doe.builtin.archiving.member_paths import Listing
+from anystore_doe.builtin.archiving.unpacking import local_errors
+from anystore_doe.builtin.disk.whole_file import NewFile, can_be_unnamed, is_temporary
 from anystore_doe.contract import Limits
 from anystore_doe.errors import ArchiveError
 

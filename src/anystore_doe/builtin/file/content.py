@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from anystore_doe.builtin.whole_file import copy_bytes, is_regular, pin_of, write_all
+from anystore_doe.builtin.disk.whole_file import copy_bytes, is_regular, pin_of, write_all
 from anystore_doe.errors import IntegrityError, StorageError
 
 if TYPE_CHECKING:

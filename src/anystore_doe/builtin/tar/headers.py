@@ -4,7 +4,7 @@ Formats: ustar and pax (POSIX.1-2017, "pax"), GNU and old V7 tar (GNU tar manual
 
 Reasons (``ArchiveError.reason``) that are decided here: ``not-an-archive``, ``truncated``, ``trailing-data``,
 ``header``, ``link``, ``device``, ``unsupported``, ``undecodable``, ``changed``, and those of
-:mod:`~anystore_doe.builtin.member_paths`.
+:mod:`~anystore_doe.builtin.archiving.member_paths`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from anystore_doe.builtin.member_paths import Listing
-    from anystore_doe.builtin.tar_streams import Bytes
+    from anystore_doe.builtin.archiving.member_paths import Listing
+    from anystore_doe.builtin.tar.streams import Bytes
     from anystore_doe.contract import Member
 
 BLOCK = 512

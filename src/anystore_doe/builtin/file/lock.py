@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from anystore_doe.builtin.whole_file import is_regular
+from anystore_doe.builtin.disk.whole_file import is_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

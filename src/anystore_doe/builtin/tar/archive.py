@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import os
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING
 
-from anystore_doe.builtin.member_paths import Listing
-from anystore_doe.builtin.tar_headers import walk
-from anystore_doe.builtin.tar_packing import pack_tar
-from anystore_doe.builtin.tar_streams import MAGIC, Bytes
-from anystore_doe.builtin.unpacking import local_errors, write_members
-from anystore_doe.contract import Archive, ArchiveEntry, hookimpl
+from anystore_doe.builtin.archiving.member_paths import Listing
+from anystore_doe.builtin.archiving.unpacking import local_errors, write_members
+from anystore_doe.builtin.tar.headers import walk
+from anystore_doe.builtin.tar.packing import pack_tar
+from anystore_doe.builtin.tar.streams import Bytes
+from anystore_doe.contract import Archive
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,27 +76,3 @@ def _opened(file: Path) -> Iterator[int]:
             yield fd
         finally:
             os.close(fd)
-
-
-@hookimpl
-def anystore_doe_archives() -> list[ArchiveEntry]:
-    """Offer tar, alone and in four compressions."""
-    suffixes = {"gz": (".tar.gz", ".tgz"), "bz2": (".tar.bz2",), "xz": (".tar.xz",), "zst": (".tar.zst",)}
-    plain = ArchiveEntry(
-        suffixes=(".tar",),
-        magic=((257, b"ustar"),),
-        open=TarArchive,
-        summary="Tar archives (ustar, pax, GNU, V7)",
-        can_pack=True,
-    )
-    compressed = (
-        ArchiveEntry(
-            suffixes=names,
-            magic=((0, MAGIC[compression]),),
-            open=partial(TarArchive, compression),
-            summary=f"Tar archives, {compression}",
-            can_pack=True,
-        )
-        for compression, names in suffixes.items()
-    )
-    return [plain, *compressed]

@@ -6,12 +6,12 @@ import queue
 import threading
 from typing import TYPE_CHECKING
 
-from anystore_doe.contract import Executor, ExecutorEntry, NoOptions, hookimpl
+from anystore_doe.contract import Executor
 from anystore_doe.errors import AnystoreDoeError
 from anystore_doe.model import WorkerEnd
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection
 
     from anystore_doe.contract import ExecutorContext
     from anystore_doe.model import WorkOrder
@@ -76,13 +76,3 @@ class LocalExecutor(Executor):
         for thread, _ in list(self._going.values()):
             thread.join()
         self._going.clear()
-
-
-def _open(_options: NoOptions, context: ExecutorContext) -> Executor:
-    return LocalExecutor(context)
-
-
-@hookimpl
-def anystore_doe_executors() -> Iterable[ExecutorEntry]:
-    """Offer ``local``."""
-    return [ExecutorEntry(name="local", open=_open, summary="solvers as processes of this machine, in pinned slots")]
