@@ -50,6 +50,17 @@ def test_a_file_fills_its_row_and_leaves_the_others(performance, tmp_path):
     assert text.count("not measured") == 3
 
 
+def test_a_figure_above_what_is_demanded_is_said_to_be_missed(performance, tmp_path):
+    figure = {"name": "peak", "unit": "MB", "ours": [301.0], "peer_name": "", "peer": [], "demanded": 300, "note": ""}
+    figure |= {"cpu_s": None, "rss_mb": None, "ratio": None}
+    machine = {"cores": "2", "python": "3.11.7", "system": "Linux 6.1"}
+    body = {"benchmark": "memory", "date": "2026-01-02", "machine": machine, "remarks": {}, "figures": [figure]}
+    (tmp_path / "memory.json").write_text(json.dumps(body))
+    assert "| **301 MB: missed** |" in performance.write(tmp_path)
+    (tmp_path / "memory.json").write_text(json.dumps({**body, "figures": [{**figure, "ours": [299.0]}]}))
+    assert "| 299 MB |" in performance.write(tmp_path)
+
+
 def test_every_demanded_figure_has_its_script(performance):
     for name, _, _ in performance.DEMANDED:
         assert (ROOT / "benchmarks" / f"{name}.py").is_file()

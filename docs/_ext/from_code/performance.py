@@ -36,11 +36,14 @@ def _read(file: Path) -> dict[str, Any] | None:
 def _verdict(body: dict[str, Any] | None) -> str:
     if body is None:
         return "not measured"
-    return "; ".join(
-        f"{figure['ratio']:.3g} ×" if figure["ratio"] is not None else _spread(figure["ours"], figure["unit"])
-        for figure in body["figures"]
-        if figure["demanded"] is not None
-    )
+    return "; ".join(_one(figure) for figure in body["figures"] if figure["demanded"] is not None)
+
+
+def _one(figure: dict[str, Any]) -> str:
+    ratio = figure["ratio"]
+    words = _spread(figure["ours"], figure["unit"]) if ratio is None else f"{ratio:.3g} ×"
+    value = statistics.median(figure["ours"]) if ratio is None else ratio
+    return f"**{words}: missed**" if value > figure["demanded"] else words
 
 
 def _when(body: dict[str, Any] | None) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from anystore_doe.engine.environment import CLOUD_CREDENTIALS, NO_CREDENTIALS, NO_CREDENTIALS_ELSEWHERE
 from anystore_doe.registry import Registry
 from from_code.settings import spoken
-from from_code.text import code, escaped, table
+from from_code.text import code, escaped, sentence, table
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -41,7 +41,8 @@ def _storage(offer: Offer[Any]) -> str:
     )
     parts = [
         f"### {'Any other scheme' if every else ', '.join(f'`{s}://`' for s in entry.schemes)}",
-        f"{escaped(entry.summary)}. Comes with the distribution {code(offer.plugin.distribution)}; serves {served}.",
+        f"{sentence(escaped(entry.summary))} Comes with the distribution {code(offer.plugin.distribution)}; "
+        f"serves {served}.",
         _options(entry.options),
     ]
     if entry.credential_env:
@@ -98,7 +99,9 @@ def _options(kind: type) -> str:
         )
         variable = field.metadata.get("env") or ""
         rows.append((code(field.name), spoken(hints[field.name]), words, default, code(variable) if variable else ""))
-    return table(("Option", "Type", "What it does", "Default", "Variable"), rows)
+    header = ("Option", "Type", "What it does", "Default", "Variable")
+    used = [at for at, _ in enumerate(header) if at < 3 or any(row[at] for row in rows)]
+    return table([header[at] for at in used], [[row[at] for at in used] for row in rows])
 
 
 def _listed(names: Any) -> str:

@@ -18,9 +18,9 @@ WORDS: dict[type, dict[str, str]] = {
         "pid": "Process that holds it.",
         "pid_started": "When that process started, in clock ticks since boot: a number used again is another process.",
         "since_at": "When the claim was made.",
-        "beat_s": "Promised seconds between two beats.",
-        "beat": "Counts the beats.",
-        "stage": "Step the run was at when the claim was written last.",
+        "beat_s": "Promised seconds between two beats; a claim of this version does not beat yet.",
+        "beat": "Counts the beats; 0 in this version.",
+        "stage": "Empty in this version.",
     },
     AttemptRecord: {
         "run_id": "The run's label.",
