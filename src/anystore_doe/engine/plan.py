@@ -76,7 +76,7 @@ class Plan:
         error = PlanError(
             f"nothing was started: {len(refused)} of {total} row{'s' if total > 1 else ''} can not run\n"
             + "\n".join(lines),
-            hint="; or ".join(hints) or "--skip-bad-rows runs the others",
+            hint="; or ".join(hints) or ("--skip-bad-rows runs the others" if len(refused) < total else ""),
         )
         if all(row.error_class == AccessDeniedError.exit_code for row in refused):
             error.exit_code = AccessDeniedError.exit_code  # type: ignore[misc]  # this one error, not the class
@@ -183,7 +183,13 @@ class _Look:
         reason = f"attempt {past.attempts} failed: {past.last.reason}" if past.last and past.last.reason else ""
         if past.attempts and not reason:
             reason = f"attempt {past.attempts} was interrupted"
-        ordered = OrderedRun(run=run, inputs=inputs, definition_digest=digest, earlier=bool(past.present))
+        ordered = OrderedRun(
+            run=run,
+            inputs=inputs,
+            definition_digest=digest,
+            attempts=past.attempts,
+            earlier=bool(past.present or past.attempts),
+        )
         return PlannedRow(run=run, action="run", reason=reason, bytes_in=bytes_in, ordered=ordered)
 
     def _committed(
@@ -206,7 +212,14 @@ class _Look:
                 bytes_in=bytes_in,
                 error_class=3,
             )
-        ordered = OrderedRun(run=run, inputs=inputs, definition_digest=digest, earlier=True, replace=True)
+        ordered = OrderedRun(
+            run=run,
+            inputs=inputs,
+            definition_digest=digest,
+            attempts=commit.attempt,
+            earlier=True,
+            replace=True,
+        )
         return PlannedRow(run=run, action="run", reason=f"overwrite: {reason}", bytes_in=bytes_in, ordered=ordered)
 
     def warnings(self, rows: Sequence[PlannedRow]) -> tuple[str, ...]:

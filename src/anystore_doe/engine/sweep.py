@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from anystore_doe.contract.executor import Executor
     from anystore_doe.engine.crew import Surroundings
     from anystore_doe.engine.plan import Plan
-    from anystore_doe.model import OrderedRun, Run, RunEvent, Sweep, WorkerEnd
+    from anystore_doe.model import OrderedRun, RunEvent, Sweep, WorkerEnd
 
 POLL_S = 0.1
 """How long the driver waits for an executor before it passes events on to the observers."""
@@ -122,7 +122,7 @@ def run_sweep(plan: Plan, setting: Setting, around: Surroundings, stop: threadin
         worker_env=setting.environ,
         logger=around.logger,
     )
-    tally = _Tally(around)
+    tally = _Tally(around, fail_fast=setting.fail_fast)
     with locked(setting.work_root):
         executor = setting.open_executor(context)
         try:
@@ -130,7 +130,7 @@ def run_sweep(plan: Plan, setting: Setting, around: Surroundings, stop: threadin
         finally:
             executor.close()
         tally.take(events)
-    return tally.outcome([one.run for one in ordered], stopped=stop.is_set())
+    return tally.outcome(ordered, stopped=stop.is_set())
 
 
 def _orders(plan: Plan, ordered: Sequence[OrderedRun], setting: Setting, at_most: int) -> list[WorkOrder]:
@@ -180,8 +180,8 @@ def _drive(
 class _Tally:
     """Collects how runs ended; what no event told is read from the store."""
 
-    def __init__(self, around: Surroundings) -> None:
-        self._around = around
+    def __init__(self, around: Surroundings, *, fail_fast: bool) -> None:
+        self._around, self._fail_fast = around, fail_fast
         self._ended: dict[str, RunEvent] = {}
         self._worker_words: list[str] = []
 
@@ -200,19 +200,19 @@ class _Tally:
         if end.how != "ended" and end.detail:
             self._worker_words.append(f"worker {end.order_id} {end.how}: {end.detail}")
 
-    def outcome(self, runs: Sequence[Run], *, stopped: bool) -> SweepOutcome:
-        """Say what became of ``runs``."""
+    def outcome(self, ordered: Sequence[OrderedRun], *, stopped: bool) -> SweepOutcome:
+        """Say what became of the runs."""
         by_state: dict[str, list[str]] = {state: [] for state in ENDS}
         failed: list[Outcome] = []
         remarks: dict[str, str] = {}
-        for run in runs:
-            event = self._ended.get(run.run_id)
-            state, outcome, remark = self._one(run, event, stopped=stopped)
-            if state == "failed" and outcome is not None:
+        for one in ordered:
+            run_id = one.run.run_id
+            state, outcome, remark = self._one(one, self._ended.get(run_id), stopped=stopped)
+            if outcome is not None:
                 failed.append(outcome)
-            by_state[state].append(run.run_id)
+            by_state[state].append(run_id)
             if remark:
-                remarks[run.run_id] = remark
+                remarks[run_id] = remark
         return SweepOutcome(
             committed=tuple(by_state["committed"]),
             skipped=tuple(by_state["skipped"]),
@@ -221,25 +221,27 @@ class _Tally:
             remarks=remarks,
         )
 
-    def _one(self, run: Run, event: RunEvent | None, *, stopped: bool) -> tuple[str, Outcome | None, str]:
+    def _one(self, one: OrderedRun, event: RunEvent | None, *, stopped: bool) -> tuple[str, Outcome | None, str]:
+        """Return how a run ended, for a failed one what is known of it, and a remark."""
         if event is not None and event.state != "failed":
             return event.state, None, event.message if event.state == "committed" else ""
-        stored = read_outcome(run, self._around.open_storage)
-        if event is None and stored.state == "committed":
+        stored = read_outcome(one.run, self._around.open_storage)
+        if event is not None:
+            return "failed", _told(stored, event), ""
+        if stored.state == "committed":
             files = stored.commit.files if stored.commit else 0
             return "committed", None, "" if files else "no outputs were left"
-        if event is None and stopped:
+        if stored.state == "failed" and stored.attempts > one.attempts:
+            return "failed", stored, ""
+        if stopped or self._fail_fast:  # it was not begun, or not ended
             return "stopped", None, ""
-        return "failed", self._failure(stored, event), ""
-
-    def _failure(self, stored: Outcome, event: RunEvent | None) -> Outcome:
-        """Complete what the store knows of a failed run with what only its worker could tell."""
-        if event is not None:
-            reason, _, hint = event.message.partition("\nHint: ")
-            return dataclasses.replace(
-                stored, state="failed", reason=reason, hint=hint, error_class=event.error_class, step=event.step
-            )
-        if stored.state == "failed":
-            return stored
         words = "; ".join(self._worker_words) or "its worker ended without it"
-        return dataclasses.replace(stored, state="failed", reason=words, error_class=1)
+        return "failed", dataclasses.replace(stored, state="failed", reason=words, hint="", error_class=1), ""
+
+
+def _told(stored: Outcome, event: RunEvent) -> Outcome:
+    """Complete what the store knows of a failed run with what its worker told: the store may have refused to know."""
+    reason, _, hint = event.message.partition("\nHint: ")
+    return dataclasses.replace(
+        stored, state="failed", reason=reason, hint=hint, error_class=event.error_class, step=event.step
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from anystore_doe.engine.crew import Crew
 from anystore_doe.engine.life import StoppedError, live_run
 from anystore_doe.engine.processes import this_process
 from anystore_doe.engine.slots import SlotPool
+from anystore_doe.engine.workroot import worker_at_work
 from anystore_doe.errors import AnystoreDoeError, LocalResourceError
 
 if TYPE_CHECKING:
@@ -19,6 +21,9 @@ if TYPE_CHECKING:
 
     from anystore_doe.engine.crew import Surroundings
     from anystore_doe.model import OrderedRun, WorkOrder
+
+STOP_POLL_S = 0.1
+"""How soon a stop is noticed: an event and the end of the work can not be waited for at once."""
 
 
 def live_order(order: WorkOrder, stop: threading.Event, around: Surroundings) -> None:
@@ -34,37 +39,51 @@ def live_order(order: WorkOrder, stop: threading.Event, around: Surroundings) ->
     Raises:
         LocalResourceError: the work root can not be written.
     """
-    runs_folder = Path(order.scratch or order.work_root) / "runs"
-    try:
-        runs_folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise LocalResourceError(f"the folder for work folders can not be made: {error}") from error
-    resources = order.resources
+    work_root, resources = Path(order.work_root), order.resources
+    runs_folder = _made(Path(order.scratch or work_root) / "runs")
     slots = SlotPool(count=resources.slots, cores_per_slot=resources.cores_per_slot, logger=around.logger)
-    slots.start()  # beside the first stage-in
     crew = Crew(order=order, around=around, slots=slots, runs_folder=runs_folder, me=this_process())
     shift = _Shift(crew)
-    ended = threading.Event()
-    watcher = threading.Thread(target=_stop_when_told, args=(stop, ended, shift), name="anystore-doe-stop", daemon=True)
-    watcher.start()
     threads = min(len(order.runs), resources.slots + resources.lookahead)
+    with (
+        worker_at_work(_made(work_root)),
+        closing(slots),
+        _stopping(stop, shift),
+        ThreadPoolExecutor(threads, thread_name_prefix="anystore-doe-run") as pool,
+    ):
+        slots.start()  # beside the first stage-in
+        for lived in [pool.submit(shift.work) for _ in range(threads)]:
+            lived.result()
+
+
+def _made(folder: Path) -> Path:
     try:
-        with ThreadPoolExecutor(threads, thread_name_prefix="anystore-doe-run") as pool:
-            wait([pool.submit(shift.work) for _ in range(threads)])
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise LocalResourceError(
+            f"the folder {folder} can not be made: {error.strerror}", hint="--work-dir DIR or --scratch DIR"
+        ) from error
+    return folder
+
+
+@contextmanager
+def _stopping(stop: threading.Event, shift: _Shift) -> Iterator[None]:
+    """While the worker is at work, pass a stop on to everything that blocks."""
+    ended = threading.Event()
+
+    def watch() -> None:
+        while not ended.is_set():
+            if stop.wait(STOP_POLL_S):
+                shift.stop()
+                return
+
+    watcher = threading.Thread(target=watch, name="anystore-doe-stop", daemon=True)
+    watcher.start()
+    try:
+        yield
     finally:
         ended.set()
-        stop_waiting = stop.is_set()
-        slots.close()
-        if not stop_waiting:
-            watcher.join(timeout=1)
-
-
-def _stop_when_told(stop: threading.Event, ended: threading.Event, shift: _Shift) -> None:
-    """Wait for the first of two events; pass a stop on to everything that blocks."""
-    while not ended.is_set():
-        if stop.wait(timeout=0.1):
-            shift.stop()
-            return
+        watcher.join()
 
 
 class _Shift:

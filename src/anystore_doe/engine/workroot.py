@@ -1,7 +1,13 @@
-"""The work root: one local folder per sweep, used by one engine at a time."""
+"""The work root: one local folder per sweep, used by one engine at a time.
+
+Two files are locked in it: ``lock`` by the engine, and ``workers.lock`` by every worker, shared. When an engine was
+killed, its worker processes may still be ending their solvers and releasing their claims: the next engine
+waits for them, so that it finds every run free.
+"""
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import socket
@@ -14,6 +20,11 @@ from anystore_doe.errors import BusyError, LocalResourceError
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+WORKERS_END_WITHIN_S = 60.0
+"""How long the workers of an engine that was killed may take to end their solvers (30 s of grace, and some)."""
+
+POLL_S = 0.05
 
 
 @contextmanager
@@ -33,7 +44,42 @@ def locked(work_root: Path) -> Iterator[None]:
         ) from error
     try:
         _lock(descriptor, work_root)
+        _await_workers(work_root)
         yield
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def worker_at_work(work_root: Path) -> Iterator[None]:
+    """Show to the next engine in ``work_root`` that a worker is still at work."""
+    descriptor = os.open(work_root / "workers.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: the claims still keep runs apart
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _await_workers(work_root: Path) -> None:
+    """Wait until the workers of an engine that was killed are gone."""
+    descriptor = os.open(work_root / "workers.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    until = time.monotonic() + WORKERS_END_WITHIN_S
+    try:
+        while True:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise BusyError(
+                        f"workers of an earlier run are still at work in {work_root}", hint="wait for them"
+                    ) from None
+                time.sleep(POLL_S)
+            except OSError:
+                return  # a file system without locks
+            else:
+                return
     finally:
         os.close(descriptor)
 

@@ -58,6 +58,8 @@ class OrderedRun:
     run: Run
     inputs: tuple[PinnedInput, ...]
     definition_digest: str
+    attempts: int = 0
+    """Attempts that plan saw."""
     earlier: bool = False
     """Plan saw something of ours under the output URL: its history is read after the claim."""
     replace: bool = False
