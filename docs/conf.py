@@ -27,7 +27,6 @@ napoleon_numpy_docstring = False
 napoleon_use_rtype = False
 napoleon_use_ivar = True
 napoleon_attr_annotations = False
-smartquotes = False  # options begin with two hyphens, in running text too
 maximum_signature_line_length = 88
 
 html_theme = "furo"

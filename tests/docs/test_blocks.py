@@ -1,11 +1,12 @@
 """Every code block of the documentation is what it says it is."""
 
+import re
 import shlex
 import tomllib
 
 import click
 import pytest
-from docs_pages import Block, blocks, pages
+from docs_pages import DOCS, ROOT, Block, blocks, pages
 
 from anystore_doe.cli.main import main
 from anystore_doe.contract import NAME
@@ -71,3 +72,17 @@ def test_a_command_of_a_block_is_understood_by_the_program(block, words):
         command.make_context(name, rest, parent=context)
     except click.exceptions.Exit:
         assert "--help" in words
+
+
+def test_every_file_of_the_project_that_a_page_names_is_there():
+    named = [
+        (page, path)
+        for page in pages()
+        if page.parts[-2] != "how-to" and page.is_relative_to(DOCS)
+        for path in re.findall(
+            r"`((?:src|examples|benchmarks|plugins|tests)/[\w./-]+)`", page.read_text(encoding="utf-8")
+        )
+    ]
+    assert len(named) > 5
+    for page, path in named:
+        assert (ROOT / path).exists(), f"{page.name} names {path}"

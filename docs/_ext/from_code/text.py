@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+_FLAG = re.compile(r"(?<![\w-])(--?[a-z][\w-]*)")
 _SPECIAL = re.compile(r"([\\*_`<>\[\]|])")
 _ROLE = re.compile(r":[a-z]+:`~?\.?([^`]+)`")
 _CODE = re.compile(r"``([^`]+)``")
 
 
 def escaped(text: str) -> str:
-    """Return plain text as MyST that shows it as it is."""
-    return _SPECIAL.sub(r"\\\1", text)
+    """Return plain text as MyST that shows it as it is; options in it become code, whose hyphens stay hyphens."""
+    pieces = _FLAG.split(text)
+    return "".join(code(piece) if at % 2 else _SPECIAL.sub(r"\\\1", piece) for at, piece in enumerate(pieces))
 
 
 def code(text: str) -> str:
