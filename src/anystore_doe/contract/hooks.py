@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping  # noqa: TC003  pluggy and docs read annotations at run time
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 from anystore_doe.contract.archive import Archive  # noqa: TC001
 from anystore_doe.contract.executor import Executor, ExecutorContext  # noqa: TC001
 from anystore_doe.contract.storage import Storage, StorageContext  # noqa: TC001
-from anystore_doe.model import RunEvent  # noqa: TC001
+
+if TYPE_CHECKING:
+    from anystore_doe.model import RunEvent  # not at run time: listing plugins needs no record of a sweep
 
 NAME = "anystore_doe"
 """Name of the pluggy project, of the entry-point group and of the markers."""

@@ -22,7 +22,7 @@ def test_a_name_that_is_not_there_is_an_attribute_error():
         _ = anystore_doe.testing.NoSuch
 
 
-@pytest.mark.parametrize("module", ["worker_process", "barriers", "servers", "proxy", "memory"])
+@pytest.mark.parametrize("module", ["worker_process.executor", "barriers", "servers", "proxy", "memory"])
 def test_what_workers_and_the_demo_use_imports_neither_pytest_nor_an_sdk(module):
     code = (
         f"import anystore_doe.testing.{module}, sys\n"

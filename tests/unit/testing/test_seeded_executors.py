@@ -8,7 +8,8 @@ import pytest
 
 from anystore_doe.testing.executor_contract import ExecutorContract
 from anystore_doe.testing.seeded import Bugs
-from anystore_doe.testing.worker_process import WorkerProcessExecutor, WorkerProcessOptions
+from anystore_doe.testing.worker_process import WorkerProcessOptions
+from anystore_doe.testing.worker_process.executor import WorkerProcessExecutor
 
 
 class Seeded(ExecutorContract):

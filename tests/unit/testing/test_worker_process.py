@@ -14,7 +14,8 @@ import pytest
 from anystore_doe.errors import ExecutorError
 from anystore_doe.testing.executor_bench import until
 from anystore_doe.testing.executor_contract import ExecutorContract
-from anystore_doe.testing.worker_process import WorkerProcessExecutor, WorkerProcessOptions, anystore_doe_executors
+from anystore_doe.testing.worker_process import WorkerProcessOptions, anystore_doe_executors
+from anystore_doe.testing.worker_process.executor import WorkerProcessExecutor
 
 
 class TestWorkerProcessExecutor(ExecutorContract):
@@ -90,7 +91,7 @@ def test_the_hook_offers_it_by_name():
 
 
 def test_it_is_found_without_importing_pytest():
-    code = "import anystore_doe.testing.worker_process, sys; print('pytest' in sys.modules)"
+    code = "import anystore_doe.testing.worker_process.executor, sys; print('pytest' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "False\n"
 
 
@@ -99,7 +100,8 @@ import logging, os, sys, time
 from pathlib import Path
 from anystore_doe.contract import ExecutorContext
 from anystore_doe.testing.executor_bench import Bench
-from anystore_doe.testing.worker_process import WorkerProcessExecutor, WorkerProcessOptions
+from anystore_doe.testing.worker_process import WorkerProcessOptions
+from anystore_doe.testing.worker_process.executor import WorkerProcessExecutor
 bench = Bench(Path(sys.argv[1]))
 context = ExecutorContext(live=bench.live, work_root=bench.root, worker_env=os.environ, logger=logging.getLogger())
 executor = WorkerProcessExecutor(WorkerProcessOptions(), context)

@@ -1,9 +1,4 @@
-"""An executor that starts every order in a process of its own, with next to no environment.
-
-It proves that orders are plain data and that results come through the store: what the engine knows and did not put
-into the order, the worker does not have. It is for tests, and for whoever wants a worker apart from the driver on
-this machine. Linux only (pidfds).
-"""
+"""The executor ``worker-process``: starts an order's worker, hands the order over, and reaps it."""
 
 from __future__ import annotations
 
@@ -16,13 +11,12 @@ import signal
 import subprocess
 import threading
 import time
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from anystore_doe.contract import Executor, ExecutorEntry, hookimpl, option
+from anystore_doe.contract import Executor
 from anystore_doe.errors import ExecutorError, printable
 from anystore_doe.model import WorkerEnd
 
@@ -33,21 +27,13 @@ if TYPE_CHECKING:
 
     from anystore_doe.contract import ExecutorContext
     from anystore_doe.model import WorkOrder
+    from anystore_doe.testing.worker_process.options import WorkerProcessOptions
 
 PASSED = ("PATH", "LANG", "LC_ALL", "LC_CTYPE")
 CREDENTIALS = ("AWS_*", "GOOGLE_*", "CLOUDSDK_*", "AZURE_*", "STORAGE_EMULATOR_HOST")
 """``fnmatch`` patterns of the variables that a worker is given because stores ask for them."""
 
 TAIL_BYTES = 2048
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkerProcessOptions:
-    """Settings of the executor ``worker-process``."""
-
-    workers: int = option("Worker processes; the runs are shared out among them.", default=1)
-    pass_env: str = option("Further variables a worker is given: names or patterns, with commas between.", default="")
-    grace_s: float = option("Seconds that a cancelled worker has before it is killed.", default=45.0)
 
 
 class _Worker:
@@ -195,14 +181,3 @@ class WorkerProcessExecutor(Executor):
         patterns: Sequence[str] = (*PASSED, *CREDENTIALS, *self._pass_env, *order.recipe.pass_env)
         given = self._context.worker_env
         return {name: value for name, value in given.items() if any(fnmatchcase(name, p) for p in patterns)}
-
-
-def _open(options: WorkerProcessOptions, context: ExecutorContext) -> Executor:
-    return WorkerProcessExecutor(options, context)
-
-
-@hookimpl
-def anystore_doe_executors() -> list[ExecutorEntry]:
-    """Offer ``worker-process``."""
-    summary = "every order in a process of its own on this machine (for tests of the far side)"
-    return [ExecutorEntry(name="worker-process", open=_open, summary=summary, options=WorkerProcessOptions)]
