@@ -39,12 +39,12 @@ def files(tmp_path: Path) -> FileBucket:
     return FileBucket(tmp_path / "bucket")
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Desk:
-    """A desk for what depends on neither store nor executor."""
+@pytest.fixture(params=EXECUTORS)
+def desk(request: pytest.FixtureRequest, tmp_path: Path) -> Desk:
+    """A desk for what does not depend on the store, with each executor."""
     folder = tmp_path / "desk"
     folder.mkdir()
-    return Desk(folder, {})
+    return Desk(folder, {}, request.param)
 
 
 @pytest.fixture(params=EXECUTORS)

@@ -7,8 +7,6 @@ import subprocess
 import sys
 from typing import TYPE_CHECKING
 
-import pytest
-
 from anystore_doe.testing.servers import require
 
 if TYPE_CHECKING:
@@ -62,11 +60,9 @@ sleep 1000
 """
 
 
-@pytest.mark.parametrize("executor", ["local", "worker-process"])
-def test_no_solver_outlives_a_killed_engine(desk: Desk, tmp_path: Path, executor: str) -> None:
+def test_no_solver_outlives_a_killed_engine(desk: Desk, tmp_path: Path) -> None:
     if shutil.which("unshare") is None or subprocess.run([*NAMESPACE, "true"], check=False).returncode:
         require("this machine lets us make no PID namespace")
-    desk.executor = executor
     desk.write("runs.csv", "n\n1\n2\n")
     desk.write("run.sh", SOLVER.replace("$CHILDREN", str(desk.folder / "children")))
     desk.write("inside.py", INSIDE)

@@ -201,6 +201,7 @@ def test_lookahead(ready: Desk, files: FileBucket) -> None:
     assert most() == 3
 
 
+@pytest.mark.parametrize("desk", ["local"], indirect=True)
 def test_executor(ready: Desk, files: FileBucket) -> None:
     ready.write("run.sh", "ps -o ppid= -p $(ps -o ppid= -p $(ps -o ppid= -p $$)) > up.out\n")
     words = ("run", "runs.csv", "-t", "run.sh", "-o", f"{files.url}/out", "--select", "1")
