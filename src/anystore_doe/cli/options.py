@@ -51,7 +51,7 @@ def work_dir_option(command: CommandT) -> CommandT:
     return click.option(
         "--work-dir",
         metavar="DIR",
-        help="Work root: journal, records, logs.  [default: .anystore-doe/TABLE beside the table]",
+        help="Work root: work folders, logs, the lock.  [default: .anystore-doe/TABLE beside the table]",
     )(command)
 
 

@@ -123,7 +123,7 @@ def anystore_doe_storages() -> Iterable[StorageEntry]:  # type: ignore[empty-bod
 
 @hookspec
 def anystore_doe_executors() -> Iterable[ExecutorEntry]:  # type: ignore[empty-body]
-    """Offer executors. Called when a sweep is started; starts nothing."""
+    """Offer executors. Called before a plan is made; starts nothing."""
 
 
 @hookspec

@@ -105,7 +105,7 @@ class AttemptRecord:
     """``attempts/<n>.json``: one try at a run, failed ones too.
 
     ``state`` is ``pushing`` from before the first push, then ``done`` or ``failed``. ``error_class`` is the
-    exit code of design.md's table that the failure belongs to, 0 when there is none.
+    exit code that the failure belongs to, 0 when there is none.
     """
 
     run_id: str
@@ -182,7 +182,7 @@ class RunEvent:
         slot: Index of the slot while solving, else ``None``.
         bytes: Moved since the last event of this step.
         message: Why, for ``failed`` and ``skipped``; a remark otherwise.
-        error_class: For ``failed``: the exit code of design.md's table that the failure belongs to.
+        error_class: For ``failed``: the exit code that the failure belongs to.
     """
 
     sweep: str
