@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import io
 import os
 import secrets
 import stat
 import zlib
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from anystore_doe.errors import ChecksumError, IntegrityError, LocalResourceError, StorageError, printable
@@ -84,8 +85,8 @@ class Part:
 class Upload(Protocol):
     """One object that is written in parts; every call raises :class:`~anystore_doe.errors.StorageError` only."""
 
-    async def send(self, part: Part, body: bytes) -> str:
-        """Send one part, once, and return the store's receipt for it."""
+    async def send(self, part: Part, body: io.BytesIO) -> str:
+        """Send one part, once, and return the store's receipt for it; ``body`` stands at its start."""
 
     async def abort(self) -> None:
         """Make the store forget all parts; called when the upload can not be completed."""
@@ -339,19 +340,22 @@ async def push_parts(
     todo = iter(list(enumerate(range(0, source.size, step), start=1)))
     parts: list[Part] = []
 
+    async def one(number: int, start: int) -> Part:  # a function, so that a part's body is gone before the next is read
+        part, data = await off_loop(source.read, number, start, min(step, source.size - start))
+        body = io.BytesIO(data)
+        del data  # the stream owns the bytes alone: an HTTP library that asks for its buffer gets no copy
+
+        async def send() -> str:
+            watch.check()
+            body.seek(0)
+            return await upload.send(part, body)
+
+        return replace(part, receipt=await retried(policy, send))
+
     async def lane() -> None:
         for number, start in todo:
-            part, body = await off_loop(source.read, number, start, min(step, source.size - start))
-
-            async def send(part: Part = part, body: bytes = body) -> str:
-                watch.check()
-                return await upload.send(part, body)
-
-            receipt = await retried(policy, send)
-            parts.append(
-                Part(number=part.number, size=part.size, crc32=part.crc32, md5=part.md5, receipt=receipt),
-            )
-            watch.advance(part.size)
+            parts.append(await one(number, start))
+            watch.advance(min(step, source.size - start))
 
     try:
         await all_of([lane() for _ in range(lanes)])

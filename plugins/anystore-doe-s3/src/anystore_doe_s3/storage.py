@@ -135,7 +135,8 @@ class S3Storage(Storage):
     def _push_small(
         self, source: mover.Source | mover.BytesSource, key: str, condition: Condition, watch: Watch
     ) -> ObjectInfo:
-        with self._context.budget.lease(source.size, source.size, watch):
+        twice = 2 * source.size  # aiohttp copies a body that somebody else holds too
+        with self._context.budget.lease(twice, twice, watch):
             part, body = source.read(1, 0, source.size)
             info = self._run(self._writer.put(key, part, body, condition), key, watch)
         watch.advance(source.size)

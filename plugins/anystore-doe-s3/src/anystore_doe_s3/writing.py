@@ -266,7 +266,7 @@ class PartedUpload:
         self._client = client
         self.upload = upload
 
-    async def send(self, part: Part, body: bytes) -> str:
+    async def send(self, part: Part, body: io.BytesIO) -> str:
         """See the contract."""
         supported = self._client.options.request_checksums == "when_supported"
         crc32 = {"ChecksumAlgorithm": "CRC32", "ChecksumCRC32": _base64(part.crc32)} if supported else {}
@@ -277,7 +277,7 @@ class PartedUpload:
             Key=self.upload.key,
             UploadId=self.upload.upload_id,
             PartNumber=part.number,
-            Body=io.BytesIO(body),
+            Body=body,
             ContentLength=part.size,
             ContentMD5=_base64_md5(part.md5),
             **crc32,
