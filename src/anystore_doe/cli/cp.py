@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from anystore_doe.cli.ground import standing_on
+from anystore_doe.cli.ground import standing_on, user_state
 from anystore_doe.cli.ls import path_below
 from anystore_doe.cli.options import config_option, debug_option, example, json_option
 from anystore_doe.errors import ObjectNotFoundError, StorageError, UsageError, printable, safe_url
@@ -54,7 +54,7 @@ def cp(ctx: click.Context, sources: tuple[str, ...], target: str, config: str | 
     keeps the names. What is at the destination is replaced. Between two stores, the bytes pass through a temporary
     file of this machine.
     """
-    with standing_on(ctx, config) as ground:
+    with standing_on(ctx, config, state_folder=user_state) as ground:
         copies = _checked(list(_copies(ground.open_storage, sources, target)))
         for copy in _all_copied(copies):
             if not as_json:

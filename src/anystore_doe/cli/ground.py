@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from anystore_doe.errors import DefinitionError, ObjectNotFoundError, PlanError, safe_url
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import click
 
@@ -50,14 +50,26 @@ def registry_of(ctx: click.Context) -> Registry:
     return ctx.obj if isinstance(ctx.obj, Registry) else Registry.discover(os.environ)
 
 
+def _no_state(_settings: Settings, _folder: str) -> None:
+    return None
+
+
+def user_state(*_: object) -> Path:
+    """Return the folder for state that belongs to no sweep (XDG base directory specification)."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "anystore-doe"
+
+
 @contextmanager
-def standing_on(ctx: click.Context, config: str | None, *, state_folder: Path | None = None) -> Iterator[Ground]:
+def standing_on(
+    ctx: click.Context, config: str | None, *, state_folder: Callable[[Settings, str], Path | None] = _no_state
+) -> Iterator[Ground]:
     """Read the settings file and open what opens URLs; close it at the end.
 
     Args:
         ctx: Of the command.
         config: What ``-c`` says; ``None``: ``sweep.toml`` here, if there is one; ``""``: none.
-        state_folder: Where storages may keep resumable state.
+        state_folder: Where storages may note what a killed process would leave open, told by the settings file's
+            settings and the folder that their paths start at.
 
     Raises:
         PlanError: the settings file is missing or can not be read.
@@ -80,7 +92,7 @@ def standing_on(ctx: click.Context, config: str | None, *, state_folder: Path | 
         stores_of(settings),
         environ=os.environ,
         base=Path.cwd() if "://" in folder else Path(folder),
-        state_folder=state_folder,
+        state_folder=state_folder(settings, folder),
     )
     try:
         yield Ground(registry=registry, settings=settings, config=config or "", folder=folder, open_storage=opener)

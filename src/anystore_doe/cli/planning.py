@@ -73,8 +73,12 @@ def planned(ctx: click.Context, given: Mapping[str, Any]) -> Iterator[Ready]:
     from anystore_doe.engine.plan import make_plan
     from anystore_doe.engine.sweep import resources_of
 
-    with standing_on(ctx, given["config"]) as ground:
-        options = said(given, ctx.meta.get(COMMAND_WORDS, ()))
+    options = said(given, ctx.meta.get(COMMAND_WORDS, ()))
+
+    def work_root(settings: Settings, folder: str) -> Path:
+        return work_root_of(table_of(merge(in_folder(settings, folder), options)), given["work_dir"])
+
+    with standing_on(ctx, given["config"], state_folder=work_root) as ground:
         settings = merge(in_folder(ground.settings, ground.folder), options)
         from_options = options.input is not None or options.output is not None
         base = str(Path.cwd()) if from_options else local_folder(ground.folder)
@@ -97,7 +101,7 @@ def planned(ctx: click.Context, given: Mapping[str, Any]) -> Iterator[Ready]:
             settings=settings,
             base=base,
             plan=made,
-            work_root=work_root_of(table_of(settings), given["work_dir"]),
+            work_root=work_root(ground.settings, ground.folder),
             scratch=Path(settings.scratch).absolute() if settings.scratch else None,
         )
 

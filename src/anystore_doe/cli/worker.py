@@ -48,7 +48,12 @@ def worker(ctx: click.Context) -> None:
     order = read_order(sys.stdin.buffer.readline(ORDER_LIMIT))
     threading.Thread(target=_stop_at_the_end_of_stdin, args=(stop,), name="anystore-doe-stdin", daemon=True).start()
     registry = registry_of(ctx)
-    opener = registry.opener(order.stores, environ=os.environ, base=Path.cwd())
+    opener = registry.opener(
+        order.stores,
+        environ=os.environ,
+        base=Path.cwd(),
+        state_folder=Path(order.work_root) if order.work_root else None,
+    )
     try:
         live_order(order, stop, surroundings(registry, opener, order.recipe))
     finally:

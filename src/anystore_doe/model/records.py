@@ -134,7 +134,8 @@ class Commit:
     """``commit.json``: written last; a run is done when, and only when, it is there.
 
     ``fingerprint`` is the digest of the definition; together with ``inputs`` it tells whether the same run
-    would be done again. ``strays`` are left over from earlier attempts, where deleting is not allowed. ``timings`` are seconds per step, ``versions`` names what made it.
+    would be done again. ``strays`` are left over from earlier attempts, where deleting is not allowed.
+    ``timings`` are seconds per step, ``versions`` names what made it.
     """
 
     run_id: str
