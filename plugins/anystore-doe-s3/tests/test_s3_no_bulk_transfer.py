@@ -6,13 +6,14 @@ import ast
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pytest
+import anystore_doe_s3
 
 import anystore_doe
-import anystore_doe_s3
 from anystore_doe.contract import Watch
 
 if TYPE_CHECKING:
+    import pytest
+
     from anystore_doe.contract import Storage
 
 BULK = {"get", "put", "_get", "_put", "get_file", "put_file", "_get_file", "_put_file", "download", "upload"}
