@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anystore_doe.cli.attempts import last_folder
+from anystore_doe.engine.workroot import runs_folder
 from anystore_doe.errors import printable
 from anystore_doe.report.text import counted, duration_words, one_line
 
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from anystore_doe.engine.sweep import SweepOutcome
 
 SHOWN_FAILURES = 20
+
+SHOWN_LINES = 5
+"""Last lines of a failed run's stderr that are shown; its logs have all."""
 
 
 def print_ending(ready: Ready, outcome: SweepOutcome, *, wall_s: float, exit_code: int, as_json: bool) -> None:
@@ -73,7 +77,7 @@ def _print_remarks(outcome: SweepOutcome) -> None:
 
 def _failure(ready: Ready, failed: Outcome) -> dict[str, Any]:
     run_id = failed.run.run_id
-    folder = last_folder((ready.scratch or ready.work_root) / "runs", run_id)
+    folder = last_folder(runs_folder(ready.work_root, ready.scratch), run_id)
     tail = failed.attempt.stderr_tail or failed.attempt.stdout_tail if failed.attempt else ""
     return {
         "run_id": run_id,
@@ -81,7 +85,8 @@ def _failure(ready: Ready, failed: Outcome) -> dict[str, Any]:
         "reason": failed.reason,
         "hint": failed.hint,
         "error_class": failed.error_class,
-        "last_line": next((one_line(line) for line in reversed(tail.splitlines()) if line.strip()), ""),
+        "last_lines": [one_line(line) for line in tail.splitlines() if line.strip()][-SHOWN_LINES:],
+        "has_logs": failed.attempt is not None and failed.attempt.exit is not None,
         "folder": str(folder) if folder else "",
         "output": failed.run.output,
     }
@@ -90,7 +95,13 @@ def _failure(ready: Ready, failed: Outcome) -> dict[str, Any]:
 def _print_failure(failure: dict[str, Any], table: str) -> None:
     at = f" at {failure['step']}" if failure["step"] else ""
     click.echo(f"run {failure['run_id']} failed{at}: {one_line(failure['reason'])}")
-    for name, text in (("last line", failure["last_line"]), ("hint", failure["hint"]), ("kept in", failure["folder"])):
+    *before, last = failure["last_lines"] or [""]
+    if before:
+        click.echo("    last lines:")
+        for line in (*before, last):
+            click.echo(f"      | {line}")
+        last = ""
+    logs = f"anystore-doe logs {shlex.join([failure['run_id'], table])}" if failure["has_logs"] else ""
+    for name, text in (("last line", last), ("hint", failure["hint"]), ("kept in", failure["folder"]), ("logs", logs)):
         if text:
             click.echo(f"    {name + ':':10} {one_line(text)}")
-    click.echo(f"    {'logs:':10} anystore-doe logs {one_line(shlex.join([failure['run_id'], table]))}")

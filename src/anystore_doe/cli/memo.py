@@ -13,6 +13,7 @@ from msgspec import MsgspecError, Struct, json, structs
 from anystore_doe.cli.ground import DEFAULT_CONFIG, Ground, standing_on
 from anystore_doe.cli.sources import WORK_ROOTS, build_sweep, in_folder, local_folder, work_root_of
 from anystore_doe.definition.settings import Settings  # noqa: TC001  resolved at run time when the file is decoded
+from anystore_doe.engine.workroot import runs_folder
 from anystore_doe.errors import LocalResourceError, StateError, UsageError
 
 if TYPE_CHECKING:
@@ -93,8 +94,8 @@ def recall(ctx: click.Context, table: str | None, config: str | None, work_dir: 
             settings = structs.replace(settings, table=table)
         sweep = build_sweep(ground, _only_rows(settings), memo.base if memo else local_folder(ground.folder))
         root = work_root_of(sweep.table, work_dir)
-        scratch = Path(settings.scratch).absolute() if settings.scratch else root
-        yield Recalled(ground=ground, sweep=sweep, work_root=root, runs_folder=scratch / "runs")
+        scratch = Path(settings.scratch).absolute() if settings.scratch else None
+        yield Recalled(ground=ground, sweep=sweep, work_root=root, runs_folder=runs_folder(root, scratch))
 
 
 def _only_rows(settings: Settings) -> Settings:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import time
 from contextlib import contextmanager
@@ -10,16 +11,16 @@ from typing import TYPE_CHECKING, Any
 
 from anystore_doe.engine import claim, history, records
 from anystore_doe.engine.logs import tail_of
-from anystore_doe.errors import BusyError, StorageError
+from anystore_doe.errors import AnystoreDoeError, BusyError
 from anystore_doe.model import AttemptRecord, Commit, ExitRecord, FileRecord, RunEvent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from anystore_doe.contract.storage import Place
     from anystore_doe.engine.crew import Crew
     from anystore_doe.engine.outputs import Stamp
-    from anystore_doe.errors import AnystoreDoeError
     from anystore_doe.model import InputIdentity, OrderedRun, Step
 
 
@@ -34,18 +35,22 @@ class Attempt:
         number: From 1, unique under the output URL.
         folder: Holds ``work/``, the logs and what else must survive a script that ends with ``rm -rf *``.
         watch: Sees this attempt's transfers; cancelled when the worker stops.
+        place: The output URL; opened when the run is claimed.
         strays: Paths of earlier attempts that may not be deleted.
+        foreign: Paths under the output URL that are not ours, as they were found after the claim.
         before: The work folder as it was when the solver was started.
         recorded: Whether the store has a record of this attempt.
     """
 
+    place: Place
+
     def __init__(self, ordered: OrderedRun, crew: Crew) -> None:
         """Begin the step ``claim``; :meth:`end` must follow."""
         self.ordered, self.run, self.crew = ordered, ordered.run, crew
-        self.place = crew.around.open_storage(ordered.run.output)
         self.watch = crew.stopper.watch(self._advanced)
         self.number = 1
         self.strays: tuple[str, ...] = ()
+        self.foreign: frozenset[str] = frozenset()
         self.timings: dict[str, float] = {}
         self.started_at = time.time()
         self.exit: ExitRecord | None = None
@@ -126,8 +131,15 @@ class Attempt:
         self.work.mkdir()
 
     def clean(self) -> None:
-        """Remove the attempt's folder; links in it are removed, never followed."""
-        shutil.rmtree(self.folder, ignore_errors=False)
+        """Remove the attempt's folder; links in it are removed, never followed. What can not be removed is noted."""
+        try:
+            try:
+                shutil.rmtree(self.folder)
+            except PermissionError:
+                _make_writable(self.folder)
+                shutil.rmtree(self.folder)
+        except OSError as error:
+            self.crew.around.logger.warning("run %s: its folder could not be removed: %s", self.run.run_id, error)
 
     # ── the store ────────────────────────────────────────────────────────────────────────────────
 
@@ -141,14 +153,17 @@ class Attempt:
         if claim_is_new and not (self.ordered.earlier or self.ordered.replace):
             return
         commit = history.read_commit(self.place)
-        if commit is not None and commit.fingerprint == self.ordered.definition_digest and not self.ordered.replace:
-            raise AlreadyCommittedError(f"run {self.run.run_id} was committed by another worker")
-        if commit is not None and not self.ordered.replace:
+        # --overwrite is about the commit that plan saw: an order that is started twice must not undo its own work
+        may_replace = self.ordered.attempts if self.ordered.replace else 0
+        if commit is not None and commit.attempt > may_replace:
+            if commit.fingerprint == self.ordered.definition_digest:
+                raise AlreadyCommittedError(f"run {self.run.run_id} was committed by another worker")
             raise BusyError(
                 f"run {self.run.run_id} was committed meanwhile, with another definition", hint="anystore-doe plan"
             )
         past = history.read_history(self.place)
-        self.number = past.attempts + 1
+        self.number = max(past.attempts, self.ordered.attempts) + 1
+        self.foreign = frozenset(past.foreign)
         if commit is not None:
             self.place.storage.delete([self.place.at(records.COMMIT)])
         self.strays = history.remove(self.place, past.leftovers)
@@ -205,18 +220,27 @@ class Attempt:
         history.write_commit(self.place, commit, durable=self.crew.order.recipe.durable)
 
 
+def _make_writable(folder: Path) -> None:
+    """Let the owner change every folder below ``folder``: a solver may have taken that right away."""
+    for parent, names, _ in os.walk(folder):  # links are listed, not entered
+        for name in names:
+            path = os.path.join(parent, name)  # noqa: PTH118  as os.walk gives it
+            if not os.path.islink(path):  # noqa: PTH114
+                os.chmod(path, 0o700)  # noqa: PTH101
+
+
 @contextmanager
 def claimed(attempt: Attempt) -> Iterator[None]:
-    """Claim the attempt's run, number the attempt, make its folder; release the claim at the end, whatever happens.
+    """Claim the attempt's run and number the attempt; release the claim at the end, whatever happens.
 
     Raises:
         BusyError: somebody else is at it, or has just committed it.
     """
+    attempt.place = attempt.crew.around.open_storage(attempt.run.output)
     held = claim.take(attempt.place, attempt.run, attempt.crew.me)
     try:
         attempt.nonce = held.claim.nonce
         attempt.look_back(claim_is_new=held.new)
-        attempt.make_folder()
         yield
     finally:
         _release(held, attempt.crew)
@@ -226,5 +250,5 @@ def _release(held: claim.HeldClaim, crew: Crew) -> None:
     """Release a claim; one that can not be released is taken over later, and is no failure of the run."""
     try:
         claim.release(held)
-    except StorageError as error:
+    except AnystoreDoeError as error:
         crew.around.logger.warning("the claim could not be released: %s", error)

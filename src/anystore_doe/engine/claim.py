@@ -56,16 +56,18 @@ def take(place: Place, run: Run, me: ProcessIdentity) -> HeldClaim:
     """
     claim = Claim(nonce=secrets.token_hex(16), state="held", since_at=time.time(), **dataclasses.asdict(me))
     body = records.encode(claim)
+    new = True
     for _ in range(TRIES):
         info = _create(place, body)
         if info is not None:
-            return HeldClaim(place=place, claim=claim, pin=info.pin, new=True)
+            return HeldClaim(place=place, claim=claim, pin=info.pin, new=new)
         found = _look(place)
         if found is None:
             continue  # gone between two looks
         other, pin = found
         if other is not None and other.nonce == claim.nonce:  # our write went through, its reply was lost
-            return HeldClaim(place=place, claim=claim, pin=pin, new=True)
+            return HeldClaim(place=place, claim=claim, pin=pin, new=new)
+        new = False
         if other is not None and other.state == "held" and not is_gone(owner_of(other), me):
             raise _busy(place, run, other)
         try:

@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 from anystore_doe.contract.storage import Watch
 from anystore_doe.engine import records
-from anystore_doe.errors import AccessDeniedError, ObjectNotFoundError, StateError, UnsupportedError
+from anystore_doe.errors import (
+    AccessDeniedError,
+    AnystoreDoeError,
+    ObjectNotFoundError,
+    StateError,
+    StorageError,
+    UnsupportedError,
+)
 from anystore_doe.model import OUR_FOLDER, AttemptRecord, Commit
 
 if TYPE_CHECKING:
@@ -26,7 +33,8 @@ class History:
     Attributes:
         attempts: Highest attempt number, 0 when there was none.
         last: Record of that attempt.
-        ours: Paths that attempt records list: outputs of earlier attempts.
+        ours: Paths that attempt records list: outputs of earlier attempts. Where an attempt did not get to its
+            end, an object of another size than it recorded is not what it pushed, and not among them.
         present: Every path under the output URL when it was listed, ours and foreign; empty where the store
             can not list.
     """
@@ -81,13 +89,18 @@ def read_history(place: Place) -> History:
     if not place.storage.capabilities.list:
         return _blind_history(place)
     skip = len(place.key) + 1 if place.key else 0
-    present = {info.key[skip:] for info in place.storage.walk(place.key)}
+    present = {info.key[skip:]: info.size for info in place.storage.walk(place.key)}
     numbers = sorted(n for n in map(records.attempt_number, present) if n is not None)
     attempts = [record for n in numbers if (record := read_attempt(place, n)) is not None]
     return History(
         attempts=numbers[-1] if numbers else 0,
         last=attempts[-1] if attempts else None,
-        ours=frozenset(f.path for record in attempts for f in record.files),
+        ours=frozenset(
+            f.path
+            for record in attempts
+            for f in record.files
+            if record.state == "done" or present.get(f.path, f.size) == f.size
+        ),
         present=frozenset(p for p in present if p and not p.endswith("/")),
     )
 
@@ -112,7 +125,8 @@ def remove(place: Place, paths: Iterable[str]) -> tuple[str, ...]:
     try:
         place.storage.delete([place.at(path) for path in doomed])
     except (AccessDeniedError, UnsupportedError):
-        return tuple(path for path in doomed if place.storage.find(place.at(path)) is not None)
+        there = {info.key for info in place.storage.walk(place.key)}
+        return tuple(path for path in doomed if place.at(path) in there)
     return ()
 
 
@@ -127,10 +141,17 @@ def write_commit(place: Place, commit: Commit, *, durable: bool) -> None:
     only = storage.capabilities.create_only
     try:
         storage.push(records.encode(commit), key, create_only=only, durable=durable, watch=Watch())
-    except FileExistsError:
-        there = read_commit(place)
-        if there is None or there.nonce != commit.nonce:
+    except StorageError:  # "exists", or no answer: it may be there all the same
+        if not _is_there(place, commit):
             raise
+
+
+def _is_there(place: Place, commit: Commit) -> bool:
+    try:
+        there = read_commit(place)
+    except AnystoreDoeError:
+        return False
+    return there is not None and there.nonce == commit.nonce
 
 
 def write_attempt(place: Place, record: AttemptRecord, *, first: bool) -> None:
@@ -148,6 +169,8 @@ def write_attempt(place: Place, record: AttemptRecord, *, first: bool) -> None:
         there = read_attempt(place, record.attempt)
         if there is None or there.nonce != record.nonce:
             raise
+        if there != record:  # an earlier write of ours went through, and its reply was lost
+            storage.push(records.encode(record), place.at(path), durable=False, watch=Watch())
 
 
 def foreign_words(foreign: list[str]) -> str:

@@ -6,8 +6,9 @@ other runs, through gates that let only a few transfer at once.
 
 from __future__ import annotations
 
+import errno
 import traceback
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from anystore_doe.engine import logs, records
@@ -17,13 +18,23 @@ from anystore_doe.engine.outputs import find_outputs, missing_required, planned_
 from anystore_doe.engine.slots import SlotsClosedError
 from anystore_doe.engine.solving import check_ended, measure, solve_request
 from anystore_doe.engine.staging import fetch_inputs, render_files, start_folder, unpack_inputs
-from anystore_doe.errors import AnystoreDoeError, CancelledTransferError, InternalError, LocalResourceError, RunError
+from anystore_doe.errors import (
+    AnystoreDoeError,
+    CancelledTransferError,
+    InternalError,
+    LocalResourceError,
+    ObjectExistsError,
+    RunError,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anystore_doe.engine.attempt import Attempt
     from anystore_doe.engine.outputs import Outputs
+
+_OF_PATHS = {errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
+"""What the system says about paths: the run's own doing, not a lack of this machine's."""
 
 
 class StoppedError(RunError):
@@ -41,6 +52,7 @@ def live_run(attempt: Attempt) -> None:
     ordered, crew = attempt.ordered, attempt.crew
     recipe, around = crew.order.recipe, crew.around
     with claimed(attempt), _failures_recorded(attempt):
+        attempt.make_folder()
         with crew.gate_in:
             attempt.step("fetch")
             staged, parcels = fetch_inputs(
@@ -71,25 +83,33 @@ def live_run(attempt: Attempt) -> None:
         attempt.pause()
         with crew.gate_out:
             attempt.step("push")
-            _push(attempt, find_outputs(attempt.work, attempt.before, recipe))
+            _push_outputs(attempt, find_outputs(attempt.work, attempt.before, recipe))
+            _push_logs(attempt)
             attempt.step("commit")
             attempt.commit(identities(ordered.inputs, staged.digests), staged.bytes)
     attempt.step("clean")
     attempt.clean()
 
 
-def _push(attempt: Attempt, outputs: Outputs) -> None:
-    """Push outputs and long logs; before the first byte, say in the attempt's record what will be pushed."""
+def _push_outputs(attempt: Attempt, outputs: Outputs) -> None:
+    """Push outputs; before the first byte, say in the attempt's record what will be pushed.
+
+    What is not ours is found before that: a path in a record is a path that a later attempt may delete.
+    """
     place, recipe = attempt.place, attempt.crew.order.recipe
     attempt.links = outputs.links
-    if outputs.files:
-        attempt.files = planned_files(attempt.work, outputs.files)
-        attempt.record("pushing")
-        push_outputs(
-            attempt.files, attempt.work, place, occupied=attempt.strays, durable=recipe.durable, watch=attempt.watch
-        )
-        attempt.strays = tuple(path for path in attempt.strays if path not in set(outputs.files))
-    _push_logs(attempt)
+    if not outputs.files:
+        return
+    if taken := attempt.foreign.intersection(outputs.files):
+        url = place.storage.url_of(place.at(min(taken)))
+        raise ObjectExistsError("push", url, "there is an object that is not ours", hint="move it, or narrow --outputs")
+    attempt.files = planned_files(attempt.work, outputs.files)
+    attempt.record("pushing")
+    push_outputs(
+        attempt.files, attempt.work, place, occupied=attempt.strays, durable=recipe.durable, watch=attempt.watch
+    )
+    pushed = set(outputs.files)
+    attempt.strays = tuple(path for path in attempt.strays if path not in pushed)
 
 
 def _push_logs(attempt: Attempt) -> None:
@@ -112,32 +132,43 @@ def _failures_recorded(attempt: Attempt) -> Iterator[None]:
         _fail(attempt, error)
         raise
     except OSError as error:
-        ours = LocalResourceError(f"{error.strerror}: {error.filename}")
+        kind = RunError if error.errno in _OF_PATHS else LocalResourceError
+        ours = kind(f"{error.strerror}: {error.filename!r}" if error.filename else str(error))
         _fail(attempt, ours)
         raise ours from error
     except Exception as error:
         trace = attempt.folder / "traceback.txt"
-        trace.write_text(traceback.format_exc(), encoding="utf-8")
+        with suppress(OSError):
+            trace.write_text(traceback.format_exc(), encoding="utf-8", errors="backslashreplace")
         bug = InternalError(f"a bug of ours: {type(error).__name__}: {error}", hint=f"please report {trace}")
         _fail(attempt, bug)
         raise bug from error
 
 
 def _give_up(attempt: Attempt) -> None:
-    """Leave nothing of an attempt that was stopped; what it pushed already is named in its record."""
-    if attempt.recorded:
-        attempt.record("failed", StoppedError("stopped before its outputs were pushed"))
+    """Leave nothing of an attempt that was stopped; what it pushed already is named in its record (``pushing``)."""
+    attempt.pause()
     attempt.clean()
 
 
 def _fail(attempt: Attempt, error: AnystoreDoeError) -> None:
     """Record a failure: logs, and outputs where the user wants them; the work folder stays for a look."""
     attempt.pause()
-    try:
-        if attempt.exit is not None:
+    recipe = attempt.crew.order.recipe
+    if attempt.exit is not None:
+        with _second_failure_noted(attempt, "its logs could not be pushed"):
             _push_logs(attempt)
-            if attempt.crew.order.recipe.push_failed and attempt.current_step in {"solve", "measure"}:
-                _push(attempt, find_outputs(attempt.work, attempt.before, attempt.crew.order.recipe))
+        if recipe.push_failed and attempt.current_step in {"solve", "measure"}:
+            with _second_failure_noted(attempt, "its outputs could not be pushed"):
+                _push_outputs(attempt, find_outputs(attempt.work, attempt.before, recipe))
+    with _second_failure_noted(attempt, "its failure could not be recorded"):
         attempt.record("failed", error)
+
+
+@contextmanager
+def _second_failure_noted(attempt: Attempt, what: str) -> Iterator[None]:
+    """Note what fails while a failure is looked after: the first one is what is told."""
+    try:
+        yield
     except (AnystoreDoeError, OSError) as second:
-        attempt.crew.around.logger.warning("run %s: its failure could not be recorded: %s", attempt.run.run_id, second)
+        attempt.crew.around.logger.warning("run %s: %s: %s", attempt.run.run_id, what, second)

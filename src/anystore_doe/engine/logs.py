@@ -12,13 +12,13 @@ TAIL_BYTES = 64 * 2**10
 
 
 def tail_of(log: Path, limit: int = TAIL_BYTES) -> str:
-    """Return the last ``limit`` bytes of a log as text; ``""`` when there is none."""
+    """Return the last ``limit`` bytes of a log as text; ``""`` when there is none that can be read."""
     try:
         with log.open("rb") as opened:
             size = opened.seek(0, 2)
             opened.seek(max(0, size - limit))
             return opened.read(limit).decode(errors="replace")
-    except FileNotFoundError:
+    except OSError:
         return ""
 
 
@@ -26,7 +26,7 @@ def is_long(log: Path) -> bool:
     """Tell whether a log is longer than what the record holds."""
     try:
         return log.stat().st_size > TAIL_BYTES
-    except FileNotFoundError:
+    except OSError:
         return False
 
 

@@ -55,6 +55,19 @@ class Outputs:
     links: tuple[str, ...]
 
 
+LINKS_SHOWN = 5
+"""How many links a remark names."""
+
+
+def remark(files: int, links: Sequence[str]) -> str:
+    """Return what is to be said about a run that went well: it left nothing, or links that were not pushed."""
+    words = [] if files else ["no outputs were left"]
+    if links:
+        shown = ", ".join(links[:LINKS_SHOWN]) + (", ..." if len(links) > LINKS_SHOWN else "")
+        words.append(f"links and special files are not pushed: {shown}")
+    return "; ".join(words)
+
+
 def find_outputs(folder: Path, before: Mapping[str, Stamp], recipe: Recipe) -> Outputs:
     """Return the regular files that are new or changed since ``before``, narrowed by the recipe's globs.
 

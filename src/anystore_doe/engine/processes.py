@@ -56,11 +56,26 @@ def is_gone(owner: ProcessIdentity, me: ProcessIdentity) -> bool:
     """Tell whether ``owner`` ran on this host, in this boot and pid namespace, and is no more.
 
     ``False`` also means "can not tell": another host, another boot (its processes are gone, but a host name is
-    no proof that it was this host unless the boot differs), another namespace.
+    no proof that it was this host unless the boot differs), another namespace, another user's process that
+    ``/proc`` hides.
     """
     if not owner.boot_id or (owner.boot_id, owner.pid_namespace) != (me.boot_id, me.pid_namespace):
         return False
-    return start_ticks(owner.pid) != owner.pid_started
+    started = start_ticks(owner.pid)
+    if started is None and _is_hidden(owner.pid):
+        return False
+    return started != owner.pid_started
+
+
+def _is_hidden(pid: int) -> bool:
+    """Tell whether there is a process that this one may not look at (``hidepid``, see proc(5))."""
+    try:
+        os.kill(pid, 0)
+    except PermissionError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def owner_of(claim: Claim) -> ProcessIdentity:

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from anystore_doe.engine.attempt import AlreadyCommittedError, Attempt
 from anystore_doe.engine.crew import Crew
 from anystore_doe.engine.life import StoppedError, live_run
+from anystore_doe.engine.outputs import remark
 from anystore_doe.engine.processes import this_process
 from anystore_doe.engine.slots import SlotPool
-from anystore_doe.engine.workroot import worker_at_work
-from anystore_doe.errors import AnystoreDoeError, LocalResourceError
+from anystore_doe.engine.workroot import runs_folder, worker_at_work
+from anystore_doe.errors import AnystoreDoeError, InternalError, LocalResourceError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,9 +41,9 @@ def live_order(order: WorkOrder, stop: threading.Event, around: Surroundings) ->
         LocalResourceError: the work root can not be written.
     """
     work_root, resources = Path(order.work_root), order.resources
-    runs_folder = _made(Path(order.scratch or work_root) / "runs")
+    folder = _made(runs_folder(work_root, Path(order.scratch) if order.scratch else None))
     slots = SlotPool(count=resources.slots, cores_per_slot=resources.cores_per_slot, logger=around.logger)
-    crew = Crew(order=order, around=around, slots=slots, runs_folder=runs_folder, me=this_process())
+    crew = Crew(order=order, around=around, slots=slots, runs_folder=folder, me=this_process())
     shift = _Shift(crew)
     threads = min(len(order.runs), resources.slots + resources.lookahead)
     with (
@@ -120,7 +121,14 @@ class _Shift:
         except AlreadyCommittedError as error:
             attempt.end("skipped", error)
         except AnystoreDoeError as error:
-            attempt.end("failed", error)
-            self._closed = self._closed or self._crew.order.fail_fast
+            self._failed(attempt, error)
+        except Exception as error:
+            self._crew.around.logger.exception("run %s met a bug of ours", ordered.run.run_id)
+            self._failed(attempt, InternalError(f"a bug of ours: {type(error).__name__}: {error}"))
         else:
-            attempt.end("committed", message="" if attempt.files else "no outputs were left")
+            attempt.end("committed", message=remark(len(attempt.files), attempt.links))
+
+    def _failed(self, attempt: Attempt, error: AnystoreDoeError) -> None:
+        attempt.end("failed", error)
+        if self._crew.order.fail_fast:
+            self._closed = True

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import os
 import socket
 import time
@@ -48,6 +49,17 @@ def locked(work_root: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+def runs_folder(work_root: Path, scratch: Path | None) -> Path:
+    """Return the folder that holds the attempts' folders of one work root.
+
+    Several sweeps may share a ``scratch``, and their runs may have the same ids: each work root has a folder of its
+    own there.
+    """
+    if scratch is None:
+        return work_root / "runs"
+    return scratch / f"{work_root.name}-{hashlib.sha256(os.fsencode(work_root)).hexdigest()[:8]}"
 
 
 @contextmanager
@@ -93,6 +105,8 @@ def _lock(descriptor: int, work_root: Path) -> None:
             f"another run is at work in {work_root}: {owner or 'process unknown'}",
             hint="wait for it, or give this one another --work-dir",
         ) from error
+    except OSError:
+        return  # a file system without locks: the claims still keep runs apart
     since = time.strftime("%Y-%m-%d %H:%M:%S")
     os.ftruncate(descriptor, 0)
     os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()} since {since}\n".encode(), 0)
