@@ -264,6 +264,7 @@ class ArchiveError(AnystoreDoeError):
 
     Attributes:
         reason: A short code such as ``path-traversal``, ``encrypted`` or ``truncated``.
+        detail: What was found, in words.
     """
 
     exit_code = 6
@@ -275,6 +276,7 @@ class ArchiveError(AnystoreDoeError):
             hint=hint,
         )
         self.reason = reason
+        self.detail = detail
 
 
 class RunError(AnystoreDoeError):

@@ -146,4 +146,18 @@ def read_bytes(open_storage: Opener, name: str, what: str) -> bytes:
             raise PlanError(f"{what} {safe_url(name)} has {size:,} bytes; at most {TEXT_LIMIT:,} are read")
         return place.storage.read(place.key) if size else b""
     except ObjectNotFoundError as error:
-        raise PlanError(f"{what} {safe_url(name)}: there is no such file") from error
+        folder = "://" not in name and Path(name).is_dir()
+        found = "this is a folder" if folder else "there is no such file"
+        raise PlanError(f"{what} {safe_url(name)}: {found}", hint=_near(name)) from error
+
+
+def _near(name: str) -> str:
+    """Return the hint that names what lies where a missing file should, and is nearly called so; or ``""``."""
+    import difflib
+
+    if "://" in name:
+        return f"anystore-doe ls {safe_url(folder_of(name))}"
+    folder = Path(name).parent
+    there = sorted(path.name for path in folder.iterdir() if path.is_file()) if folder.is_dir() else []
+    near = difflib.get_close_matches(Path(name).name, there, n=1)
+    return f"did you mean {below(folder_of(name), near[0])}?" if near else ""

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from anystore_doe.cli.board import Board
     from anystore_doe.model import RunEvent
 
+_HINT = "\nHint: "
+"""What comes before a hint in an event's message; hints are shown at the end, once."""
+
 
 class Lines:
     """Writes lines to stderr."""
@@ -34,7 +37,7 @@ class Lines:
             if event.state in {"failed", "stopped"} and event.step:
                 text += f" at {event.step}"
             if event.message and event.state != "stopped":
-                text += f": {one_line(event.message)}"
+                text += f": {one_line(event.message.partition(_HINT)[0])}"
             self.note(f"{text}{self._left() if event.state == 'committed' else ''}")
 
     def note(self, text: str) -> None:

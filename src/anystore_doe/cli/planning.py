@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anystore_doe.cli.boundary import show
 from anystore_doe.cli.ground import standing_on
 from anystore_doe.cli.sources import build_sweep, in_folder, local_folder, table_of, work_root_of
 from anystore_doe.cli.sweep_options import COMMAND_WORDS, said
@@ -43,17 +42,19 @@ class Ready:
     scratch: Path | None
 
     def refused(self, *, skip: bool) -> int:
-        """Raise when rows are refused; with ``skip``, show why and return 1, or 0 when none is.
+        """Raise when rows are refused; with ``skip``, warn which are left out and return 1, or 0 when none is.
 
         Raises:
             PlanError: rows are refused, and are not to be skipped; or none is left.
         """
         try:
             self.plan.refuse()
-        except PlanError as error:
+        except PlanError:
             if not skip or len(self.plan.of("refuse")) == len(self.plan.rows):
                 raise
-            show(error)
+            click.echo(f"Warning: left out: {printable(self.plan.refusals())}", err=True)
+            if hint := self.plan.ways_out():
+                click.echo(f"Hint:  {printable(hint)}", err=True)
             return 1
         return 0
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
+import shlex
 from typing import TYPE_CHECKING
 
-from anystore_doe.definition.columns import Roles, find_roles
+from anystore_doe.definition.columns import Roles, find_roles, looks_staged
 from anystore_doe.definition.findings import Findings, shown
 from anystore_doe.definition.overlaps import overlaps
 from anystore_doe.definition.recipe import read_recipe
@@ -88,11 +89,23 @@ class _Rows:
         self.common_inputs = [self._parsed(text, "input") for text in common]
         self.common_output = None if settings.output is None else self._common_output(settings.output)
         if roles.output is None and self.common_output is None:
-            raise DefinitionError(
-                "no column says where the outputs of a run go",
-                where=f"{table.source}:{table.header_line}",
-                hint="add a column 'output' with a URL or path in each row, or say it for all: -o 's3://…/${run_id}/'",
+            raise self._no_output()
+
+    def _no_output(self) -> DefinitionError:
+        named = next((name for name in self.table.header if looks_staged(name, "output")), "")
+        if named and any(row.cells[self.table.header.index(named)].strip() for row in self.table.rows):
+            return DefinitionError(
+                f"no cell of the column {shown(named)} holds a '/', so it is taken for a value and not for a place",
+                where=f"{self.table.source}:{self.table.header_line}",
+                hint=f"if its cells name folders here: --output-column {shlex.quote(named)}",
             )
+        return DefinitionError(
+            f"the cells of the column {shown(named)} are empty"
+            if named
+            else "no column says where the outputs of a run go",
+            where=f"{self.table.source}:{self.table.header_line}",
+            hint="add a column 'output' with a URL or path in each row, or say it for all: -o 's3://…/${run_id}/'",
+        )
 
     def _parsed(self, text: str, key: str) -> tuple[list[str | Field], str]:
         return parse(text, {*self.table.header, "run_id"}, where=key), text

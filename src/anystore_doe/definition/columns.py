@@ -112,10 +112,14 @@ def _named(settings: Settings) -> Iterator[tuple[str, list[str]]]:
     yield "--ignore-column", settings.ignore_columns or []
 
 
+def looks_staged(name: str, word: str) -> bool:
+    """Tell whether a column is called ``word``, or something that ends in ``_`` and ``word``, in any case."""
+    return name.lower() == word or name.lower().endswith(f"_{word}")
+
+
 def _staged(table: Table, word: str) -> list[int]:
     return [
         index
         for index, name in enumerate(table.header)
-        if (name.lower() == word or name.lower().endswith(f"_{word}"))
-        and any("/" in row.cells[index] for row in table.rows)
+        if looks_staged(name, word) and any("/" in row.cells[index] for row in table.rows)
     ]

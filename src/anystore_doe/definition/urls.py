@@ -6,6 +6,7 @@ import posixpath
 import re
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
+_ONE_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)", re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -26,8 +27,8 @@ def absolute_url(text: str, base: str) -> str:
     percent-decoded, and ``?`` and ``#`` are characters. A trailing ``/`` is kept.
 
     Raises:
-        BadUrlError: it is empty, holds control characters, a ``.`` or ``..`` part (in a URL), a password, or
-            nothing after its scheme.
+        BadUrlError: it is empty, has one slash for two, holds control characters, a ``.`` or ``..`` part (in a URL),
+            a password, or nothing after its scheme.
     """
     if _CONTROL.search(text):
         raise BadUrlError("holds a control character")
@@ -52,6 +53,9 @@ def absolute_url(text: str, base: str) -> str:
 def _file_url(path: str, base: str) -> str:
     if not path:
         raise BadUrlError("is empty")
+    if _ONE_SLASH.match(path):
+        url = path.replace(":/", "://", 1)
+        raise BadUrlError(f"has one slash after its scheme; write {url}, or ./{path} for a folder here")
     if path.startswith("~"):
         raise BadUrlError("starts with '~', which only a shell knows; write the whole path")
     whole = "/" + posixpath.normpath(posixpath.join(base, path)).lstrip("/")

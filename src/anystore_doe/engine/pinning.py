@@ -6,7 +6,7 @@ import hashlib
 import threading
 from typing import TYPE_CHECKING
 
-from anystore_doe.errors import ObjectNotFoundError, RunError, UnsupportedError
+from anystore_doe.errors import ObjectNotFoundError, RunError, UnsupportedError, safe_url
 from anystore_doe.model import PinnedInput, PinnedObject
 
 if TYPE_CHECKING:
@@ -98,4 +98,4 @@ def _tree(url: str, place: Place) -> tuple[PinnedObject, ...]:
 def _check_path(url: str, path: str) -> None:
     parts = path.split("/")
     if not path.isprintable() or any(part in {"", ".", ".."} or len(part.encode()) > 255 for part in parts):
-        raise RunError(f"the tree {url} holds the key {path!r}, which can not be a path")
+        raise RunError(f"the tree {safe_url(url)} holds the key {path!r}, which can not be a path")

@@ -10,7 +10,15 @@ from typing import TYPE_CHECKING, Literal
 from anystore_doe.engine.fingerprint import changed_input, definition_digests
 from anystore_doe.engine.history import foreign_words, read_commit, read_history
 from anystore_doe.engine.pinning import Pinner
-from anystore_doe.errors import AccessDeniedError, AnystoreDoeError, CredentialsError, PlanError, StorageError
+from anystore_doe.errors import (
+    AccessDeniedError,
+    AnystoreDoeError,
+    CredentialsError,
+    PlanError,
+    StorageError,
+    UsageError,
+    safe_url,
+)
 from anystore_doe.model import OrderedRun
 
 if TYPE_CHECKING:
@@ -23,6 +31,11 @@ if TYPE_CHECKING:
 LOOKS_AT_ONCE = 16
 """Rows that are looked at at the same time: what a plan waits for is the stores' answers."""
 
+HINTS_SHOWN = 3
+"""Hints of refused rows that are spelled out: a thousand rows may need a thousand permissions."""
+
+_SKIP = "--skip-bad-rows runs the others"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedRow:
@@ -32,6 +45,7 @@ class PlannedRow:
         action: ``run``, ``skip`` (committed, nothing changed) or ``refuse``.
         reason: Why, in words; ``""`` for a run that was never tried.
         bytes_in: Bytes of its inputs, 0 when they were not looked at.
+        cause: For ``refuse``: what rows that name different places have in common; they are told together.
         error_class: For ``refuse``: 3, or 4 when it is about credentials or permission.
         ordered: For ``run``: what a worker gets.
     """
@@ -40,6 +54,7 @@ class PlannedRow:
     action: Literal["run", "skip", "refuse"]
     reason: str = ""
     hint: str = ""
+    cause: str = ""
     bytes_in: int = 0
     error_class: int = 0
     ordered: OrderedRun | None = None
@@ -67,20 +82,32 @@ class Plan:
         refused = self.of("refuse")
         if not refused:
             return
-        by_reason: dict[tuple[str, str], list[PlannedRow]] = defaultdict(list)
-        for row in refused:
-            by_reason[row.reason, row.hint].append(row)
-        lines = [f"  {_rows(rows)}: {reason}" for (reason, _), rows in by_reason.items()]
-        hints = list(dict.fromkeys(hint for _, hint in by_reason if hint))
-        total = len(self.rows)
-        error = PlanError(
-            f"nothing was started: {len(refused)} of {total} row{'s' if total > 1 else ''} can not run\n"
-            + "\n".join(lines),
-            hint="; or ".join(hints) or ("--skip-bad-rows runs the others" if len(refused) < total else ""),
-        )
+        ways = [self.ways_out(), _SKIP if len(refused) < len(self.rows) else ""]
+        error = PlanError(f"nothing was started: {self.refusals()}", hint="; or ".join(filter(None, ways)))
         if all(row.error_class == AccessDeniedError.exit_code for row in refused):
             error.exit_code = AccessDeniedError.exit_code  # type: ignore[misc]  # this one error, not the class
         raise error
+
+    def refusals(self) -> str:
+        """Say how many rows can not run, which, and why: rows with the same reason on one line."""
+        refused, total = self.of("refuse"), len(self.rows)
+        alike: dict[tuple[str, str], list[PlannedRow]] = defaultdict(list)
+        for row in refused:
+            alike[row.cause or row.reason, row.hint].append(row)
+        lines = [f"  {_rows(rows)}: {rows[0].reason}{_and_others(rows)}" for rows in alike.values()]
+        head = f"{len(refused)} of {total} row{'s' if total > 1 else ''} of {safe_url(self.sweep.table)} can not run"
+        return "\n".join([head, *lines])
+
+    def ways_out(self) -> str:
+        """Return the hints of the refused rows, each once, the first few."""
+        hints = list(dict.fromkeys(row.hint for row in self.of("refuse") if row.hint))
+        more = len(hints) - HINTS_SHOWN
+        return "; or ".join([*hints[:HINTS_SHOWN], *([f"{more} more of this kind"] if more > 0 else [])])
+
+
+def _and_others(rows: Sequence[PlannedRow]) -> str:
+    others = len({row.reason for row in rows}) - 1
+    return f" (and the same for {others} more place{'s' if others > 1 else ''})" if others else ""
 
 
 def _rows(rows: Sequence[PlannedRow]) -> str:
@@ -154,7 +181,7 @@ class _Look:
                 raise
             return _refused(run, error, PlanError.exit_code)
         except AnystoreDoeError as error:
-            if error.exit_code not in {1, PlanError.exit_code}:
+            if error.exit_code not in {1, UsageError.exit_code, PlanError.exit_code}:
                 raise
             return _refused(run, error, PlanError.exit_code)
 
@@ -162,7 +189,11 @@ class _Look:
         place = self._open(run.output)
         if not place.storage.capabilities.write:
             return PlannedRow(
-                run=run, action="refuse", error_class=3, reason=f"{run.output} is on a store that is read-only here"
+                run=run,
+                action="refuse",
+                error_class=PlanError.exit_code,
+                reason=f"the output {safe_url(run.output)} is on a store that is read-only here",
+                hint="anystore-doe plugins lists the stores there are",
             )
         inputs = tuple(self._pinner.pin(url) for url in run.inputs)
         bytes_in = sum(found.size for one in inputs for found in one.objects)
@@ -243,4 +274,7 @@ def _difference(commit: Commit, run: Run) -> str:
 
 
 def _refused(run: Run, error: AnystoreDoeError, error_class: int) -> PlannedRow:
-    return PlannedRow(run=run, action="refuse", reason=error.message, hint=error.hint, error_class=error_class)
+    cause = error.detail if isinstance(error, CredentialsError) else ""
+    return PlannedRow(
+        run=run, action="refuse", reason=error.message, hint=error.hint, cause=cause, error_class=error_class
+    )

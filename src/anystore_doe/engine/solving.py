@@ -85,7 +85,9 @@ def _hint(ended: ExitRecord) -> str:
     if ended.how == "timed-out":
         return "a longer --timeout"
     if ended.how == "exited" and ended.code == 127:
-        return "exit code 127 of a shell means: command not found"
+        return "exit code 127 of a shell means: command not found; is its folder in PATH, its module loaded?"
+    if ended.how == "not-started" and "not found" in ended.detail:
+        return "give its whole path, or add its folder to PATH before anystore-doe is started"
     return ""
 
 

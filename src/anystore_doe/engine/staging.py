@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
@@ -11,10 +12,10 @@ from anystore_doe.contract.archive import Limits
 from anystore_doe.definition import render_text, rendered_template
 from anystore_doe.engine.matching import matcher
 from anystore_doe.engine.outputs import file_digest, regular_files
-from anystore_doe.errors import ArchiveError, DefinitionError, InputChangedError, RunError
+from anystore_doe.errors import ArchiveError, DefinitionError, InputChangedError, RunError, safe_url
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from anystore_doe.contract.archive import Archive
@@ -95,7 +96,7 @@ def _fetch(
 def _bring(staged: Staged, path: str, url: str) -> None:
     if path in staged.brought:
         raise RunError(
-            f"two inputs bring the same path {path!r}: {staged.brought[path]} and {url}",
+            f"two inputs bring the same path {path!r}: {safe_url(staged.brought[path])} and {safe_url(url)}",
             hint="give each input a folder of its own inside its archive",
         )
     staged.brought[path] = url
@@ -107,21 +108,35 @@ def unpack_inputs(
     """Unpack fetched archives into ``folder`` and remove them.
 
     Raises:
-        ArchiveError: not what its suffix says, hostile, damaged.
+        ArchiveError: not what its suffix says, hostile, damaged, or without a file in it.
         RunError: two inputs bring the same path.
     """
     for one, file in fetched:
-        archive = _archive(one.url, file, archives)
-        if len(fetched) > 1 or staged.brought:
-            for member in archive.members(file, Limits()):
-                if not member.folder:
-                    _bring(staged, member.path, one.url)
-            archive.unpack(file, folder, Limits(), watch=watch)
-        else:
-            for member in archive.unpack(file, folder, Limits(), watch=watch):
-                if not member.folder:
-                    staged.brought[member.path] = one.url
+        with _naming(one.url):
+            archive = _archive(one.url, file, archives)
+            if len(fetched) > 1 or staged.brought:
+                paths = [member.path for member in archive.members(file, Limits()) if not member.folder]
+                for path in paths:
+                    _bring(staged, path, one.url)
+                archive.unpack(file, folder, Limits(), watch=watch)
+            else:
+                members = archive.unpack(file, folder, Limits(), watch=watch)
+                paths = [member.path for member in members if not member.folder]
+                staged.brought.update(dict.fromkeys(paths, one.url))
+            if not paths:
+                raise ArchiveError(
+                    one.url, "empty", "there is no file in it", hint="pack the files of the case into it"
+                )
         file.unlink()
+
+
+@contextmanager
+def _naming(url: str) -> Iterator[None]:
+    """Let errors about an archive name its URL: a format knows only the copy that it was handed."""
+    try:
+        yield
+    except ArchiveError as error:
+        raise ArchiveError(safe_url(url), error.reason, error.detail, hint=error.hint) from error
 
 
 def _archive(url: str, file: Path, archives: Archives) -> Archive:
@@ -130,10 +145,14 @@ def _archive(url: str, file: Path, archives: Archives) -> Archive:
         head = opened.read(HEAD_BYTES)
     named, shown = archives.for_name(url), archives.by_content(head)
     if shown is None:
-        raise ArchiveError(url, "not-an-archive", f"its content is none of the known formats ({len(head)} bytes read)")
+        found = f"it begins with {head[:16]!r}, as no known format does" if head else "it is empty (0 bytes)"
+        raise ArchiveError(url, "not-an-archive", found, hint="--unpack never hands it to the solver as it is")
     if named is not None and named != shown and not _same_wrapper(named, shown):
         raise ArchiveError(
-            url, "suffix", f"its name says {named.suffixes[0]}, its content {shown.suffixes[0]}", hint="rename it"
+            url,
+            "suffix",
+            f"its name says {named.suffixes[0]}, its content {shown.suffixes[0]}",
+            hint=f"give it a name that ends in {shown.suffixes[0]}",
         )
     return (named or shown).open()
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
 PLUGIN_OF_SCHEME = {
     "s3": "anystore-doe-s3",
     "s3a": "anystore-doe-s3",
@@ -20,11 +25,18 @@ DEMO = "pip install -e '.[demo]' -e plugins/anystore-doe-s3   (in a checkout of 
 """The line that installs what ``anystore-doe demo`` needs."""
 
 
-def install_hint(scheme: str) -> str:
-    """Return the line that installs what serves ``scheme``, or say plainly that it does not exist yet."""
+def install_hint(scheme: str, known: Collection[str] = ()) -> str:
+    """Return the line that installs what serves ``scheme``, or say plainly that it does not exist yet.
+
+    A scheme that nobody knows may be misspelt: ``known`` are those that are installed.
+    """
+    import difflib
+
     plugin = PLUGIN_OF_SCHEME.get(scheme)
     if plugin is None:
-        return "anystore-doe plugins"
+        near = difflib.get_close_matches(scheme, [*known, *PLUGIN_OF_SCHEME], n=1)
+        listed = "anystore-doe plugins lists what is installed"
+        return f"did you mean {near[0]}://? {listed}" if near else listed
     if plugin in INSTALL:
         return INSTALL[plugin]
     return f"this version of anystore-doe has no plugin for {scheme}:// yet; copy the data to a store that it serves"

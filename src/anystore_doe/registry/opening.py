@@ -67,7 +67,7 @@ class Chooser:
         if not fitting and scheme not in PLUGIN_OF_SCHEME:
             fitting = [offer for offer in self._offers if FALLBACK in offer.entry.schemes]
         if not fitting:
-            raise UnknownSchemeError(scheme, known=self.schemes, hint=self._way_out(scheme))
+            raise self.nobody(scheme)
         if plugin is not None:
             named = [offer for offer in fitting if plugin in {offer.plugin.distribution, offer.plugin.name}]
             if not named:
@@ -79,10 +79,13 @@ class Chooser:
             fitting = named
         return only_one(fitting, f"{scheme}://", lambda last: _which(url, scheme, last))
 
-    def _way_out(self, scheme: str) -> str:
+    def nobody(self, scheme: str) -> UnknownSchemeError:
+        """Return the error for a scheme that nobody serves: what is installed, and the way out."""
         if self._broken:
-            return f"anystore-doe plugins says why these are broken: {', '.join(self._broken)}"
-        return install_hint(scheme)
+            hint = f"anystore-doe plugins says why these are broken: {', '.join(self._broken)}"
+        else:
+            hint = install_hint(scheme, self.schemes)
+        return UnknownSchemeError(scheme, known=self.schemes, hint=hint)
 
     def _by_host(self, rest: str) -> list[Offer[StorageEntry]]:
         host = rest.partition("/")[0].rpartition("@")[2].partition(":")[0].lower()
@@ -144,15 +147,33 @@ class Opener:
         store = self._settings_of(url)
         offer = self._chooser.choose(url, store.plugin if store else None)
         root, key = offer.entry.split(url)
-        if key.startswith("/"):
-            raise UsageError(f"{safe_url(url)}: the path after the host starts with a second /")
+        self._check(url, key)
         with self._lock:
             options = self._options_of(offer, store)
             cache_key = (offer.plugin.name, root, options)
             storage = self._storages.get(cache_key)
             if storage is None:
-                storage = self._storages[cache_key] = offer.entry.open(root, options, self._context)
+                storage = self._storages[cache_key] = self._opened(offer, root, options)
         return Place(storage=storage, key=key.rstrip("/"))
+
+    def _check(self, url: str, key: str) -> None:
+        scheme, _, rest = url.partition("://")
+        if rest.startswith("/") and scheme in PLUGIN_OF_SCHEME:
+            raise UsageError(
+                f"{safe_url(url)} names no bucket: there is a third /", hint=f"write {scheme}://{rest.lstrip('/')}"
+            )
+        if key.startswith("/"):
+            host, _, path = rest.partition("/")
+            raise UsageError(
+                f"{safe_url(url)}: the path after the host starts with a second /",
+                hint="write " + safe_url(f"{scheme}://{host}/{path.lstrip('/')}"),
+            )
+
+    def _opened(self, offer: Offer[StorageEntry], root: str, options: Any) -> Storage:
+        try:
+            return offer.entry.open(root, options, self._context)
+        except UnknownSchemeError as error:  # what the fallback could serve is not what is installed
+            raise self._chooser.nobody(error.scheme) from error
 
     def close(self) -> None:
         """Close every storage that was opened; calling it twice is no error."""
