@@ -10,10 +10,17 @@ if TYPE_CHECKING:
 
 def last_folder(runs_folder: Path, run_id: str) -> Path | None:
     """Return the folder ``<run_id>.<n>`` with the highest attempt number, or ``None`` when there is none."""
-    prefix = f"{run_id}."
+    return last_folders(runs_folder).get(run_id)
+
+
+def last_folders(runs_folder: Path) -> dict[str, Path]:
+    """Return for each run id its folder ``<run_id>.<n>`` with the highest attempt number, in one pass."""
+    found: dict[str, tuple[int, Path]] = {}
     try:
-        found = [path for path in runs_folder.iterdir() if path.name.startswith(prefix)]
+        for path in runs_folder.iterdir():
+            run_id, _, number = path.name.rpartition(".")
+            if run_id and number.isdecimal():
+                found[run_id] = max(found.get(run_id, (0, path)), (int(number), path))
     except OSError:
-        return None
-    numbered = [(int(path.name[len(prefix) :]), path) for path in found if path.name[len(prefix) :].isdecimal()]
-    return max(numbered)[1] if numbered else None
+        return {}
+    return {run_id: path for run_id, (_, path) in found.items()}

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anystore_doe.cli.attempts import last_folder
+from anystore_doe.cli.attempts import last_folders
 from anystore_doe.engine.workroot import runs_folder
 from anystore_doe.errors import printable
 from anystore_doe.report.text import counted, duration_words, one_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from anystore_doe.cli.planning import Ready
     from anystore_doe.engine.outcome import Outcome
     from anystore_doe.engine.sweep import SweepOutcome
@@ -26,7 +28,8 @@ SHOWN_LINES = 5
 
 def print_ending(ready: Ready, outcome: SweepOutcome, *, wall_s: float, exit_code: int, as_json: bool) -> None:
     """Print what became of the plan's runs on stdout, and remarks on stderr."""
-    failures = [_failure(ready, failed) for failed in outcome.failed]
+    folders = last_folders(runs_folder(ready.work_root, ready.scratch)) if outcome.failed else {}
+    failures = [_failure(failed, folders.get(failed.run.run_id)) for failed in outcome.failed]
     already = [row.run.run_id for row in ready.plan.of("skip")]
     refused = [row.run.run_id for row in ready.plan.of("refuse")]
     if as_json:
@@ -75,9 +78,8 @@ def _print_remarks(outcome: SweepOutcome) -> None:
         click.echo(f"Warning: {counted(len(run_ids), 'run')} ({printable(named)}): {printable(remark)}", err=True)
 
 
-def _failure(ready: Ready, failed: Outcome) -> dict[str, Any]:
+def _failure(failed: Outcome, folder: Path | None) -> dict[str, Any]:
     run_id = failed.run.run_id
-    folder = last_folder(runs_folder(ready.work_root, ready.scratch), run_id)
     tail = failed.attempt.stderr_tail or failed.attempt.stdout_tail if failed.attempt else ""
     return {
         "run_id": run_id,

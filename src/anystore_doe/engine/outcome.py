@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from anystore_doe.engine.claim import read_claim
-from anystore_doe.engine.history import last_attempt, read_commit
+from anystore_doe.engine.history import last_attempt, read_attempt, read_commit
 from anystore_doe.engine.processes import is_gone, owner_of, this_process
 from anystore_doe.errors import AnystoreDoeError
 
@@ -28,7 +28,7 @@ class Outcome:
         state: ``committed``; ``failed`` (its last attempt, nobody is at it); ``running`` (claimed); ``pending``
             (never tried, or interrupted); ``unknown`` (the store does not say: see ``reason``).
         attempts: Attempts so far.
-        attempt: Record of the last one, where it was written.
+        attempt: Record of the last one (of a committed run: of the one that was), where it was written.
         step: Where a failed attempt was.
     """
 
@@ -69,7 +69,7 @@ def read_outcome(run: Run, open_storage: Callable[[str], Place], *, with_records
 def _read(run: Run, place: Place, *, with_records: bool) -> Outcome:
     commit = read_commit(place)
     if commit is not None:
-        _, record = last_attempt(place) if with_records else (0, None)
+        record = read_attempt(place, commit.attempt) if with_records else None
         return Outcome(run=run, state="committed", attempts=commit.attempt, commit=commit, attempt=record)
     claim = read_claim(place)
     number, record = last_attempt(place) if claim is not None else (0, None)

@@ -9,14 +9,15 @@ from typing import TYPE_CHECKING
 
 from anystore_doe.contract.executor import ExecutorContext
 from anystore_doe.engine.cores import default_slots, usable_cores
-from anystore_doe.engine.outcome import Outcome, read_outcome
+from anystore_doe.engine.outcome import Outcome, read_outcomes
+from anystore_doe.engine.outputs import remark
 from anystore_doe.engine.worker import live_order
 from anystore_doe.engine.workroot import locked
 from anystore_doe.model import Resources, WorkOrder
 
 if TYPE_CHECKING:
     import threading
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from anystore_doe.contract.executor import Executor
@@ -27,8 +28,17 @@ if TYPE_CHECKING:
 POLL_S = 0.1
 """How long the driver waits for an executor before it passes events on to the observers."""
 
-CLASSES = (9, 7, 8, 4, 6, 5)
-"""Exit codes that a sweep ends with when every failed run has them, the weightiest first."""
+ALWAYS = (70, 9, 7)
+"""Exit codes that a sweep ends with as soon as one run has them, the weightiest first."""
+
+SHARED = (8, 4, 6, 5)
+"""Exit codes that a sweep ends with when every failed run has them."""
+
+READS_AT_ONCE = 64
+"""Runs whose end is read from the store in one go: a record lists every file."""
+
+TAIL_CHARS = 2000
+"""What is kept of a failed run's logs: thousands of runs may fail."""
 
 ENDS = frozenset({"committed", "failed", "skipped", "stopped"})
 """States of an event that end a run's life."""
@@ -60,9 +70,9 @@ class SweepOutcome:
     """What became of the runs of a plan.
 
     Attributes:
-        committed: Run ids that were committed now, in the order they were.
+        committed: Run ids that were committed now, in plan order, as all others here.
         skipped: Run ids that somebody else had committed meanwhile.
-        failed: Runs that failed, in plan order.
+        failed: Runs that failed; of their records only the last words of their logs are kept.
         stopped: Run ids that were not begun or not ended because the sweep was stopped.
         remarks: Run id to a remark about a committed run.
     """
@@ -75,11 +85,12 @@ class SweepOutcome:
 
     @property
     def exit_code(self) -> int:
-        """0, 1, or the class that every failed run has (70 as soon as one met a bug of ours)."""
+        """0; else the weightiest of :data:`ALWAYS` that a run has; else the :data:`SHARED` one of all that failed; else 1."""
         classes = {outcome.error_class for outcome in self.failed}
-        if 70 in classes:
-            return 70
-        if len(classes) == 1 and (only := next(iter(classes))) in CLASSES:
+        for weighty in ALWAYS:
+            if weighty in classes:
+                return weighty
+        if len(classes) == 1 and (only := next(iter(classes))) in SHARED:
             return only
         return 1 if self.failed or self.stopped else 0
 
@@ -205,14 +216,14 @@ class _Tally:
         by_state: dict[str, list[str]] = {state: [] for state in ENDS}
         failed: list[Outcome] = []
         remarks: dict[str, str] = {}
-        for one in ordered:
+        for one, stored in self._read(ordered):
             run_id = one.run.run_id
-            state, outcome, remark = self._one(one, self._ended.get(run_id), stopped=stopped)
+            state, outcome, said = self._one(one, stored, self._ended.get(run_id), stopped=stopped)
             if outcome is not None:
-                failed.append(outcome)
+                failed.append(_without_bulk(outcome))
             by_state[state].append(run_id)
-            if remark:
-                remarks[run_id] = remark
+            if said:
+                remarks[run_id] = said
         return SweepOutcome(
             committed=tuple(by_state["committed"]),
             skipped=tuple(by_state["skipped"]),
@@ -221,22 +232,57 @@ class _Tally:
             remarks=remarks,
         )
 
-    def _one(self, one: OrderedRun, event: RunEvent | None, *, stopped: bool) -> tuple[str, Outcome | None, str]:
+    def _read(self, ordered: Sequence[OrderedRun]) -> Iterator[tuple[OrderedRun, Outcome | None]]:
+        """Yield each run with what the store says about it; ``None`` where a worker told all that is to be said."""
+        for start in range(0, len(ordered), READS_AT_ONCE):
+            some = ordered[start : start + READS_AT_ONCE]
+            asked = [one.run for one in some if self._is_open(one.run.run_id)]
+            answers = read_outcomes(asked, self._around.open_storage, with_records=True)
+            for one in some:
+                yield one, next(answers) if self._is_open(one.run.run_id) else None
+
+    def _is_open(self, run_id: str) -> bool:
+        event = self._ended.get(run_id)
+        return event is None or event.state == "failed"
+
+    def _one(
+        self, one: OrderedRun, stored: Outcome | None, event: RunEvent | None, *, stopped: bool
+    ) -> tuple[str, Outcome | None, str]:
         """Return how a run ended, for a failed one what is known of it, and a remark."""
-        if event is not None and event.state != "failed":
+        if stored is None:
+            assert event is not None  # noqa: S101  or the store was asked
             return event.state, None, event.message if event.state == "committed" else ""
-        stored = read_outcome(one.run, self._around.open_storage)
         if event is not None:
             return "failed", _told(stored, event), ""
-        if stored.state == "committed":
-            files = stored.commit.files if stored.commit else 0
-            return "committed", None, "" if files else "no outputs were left"
+        if stored.commit is not None and stored.attempts > (one.attempts if one.replace else 0):
+            return "committed", None, remark(stored.commit.files, stored.attempt.links if stored.attempt else ())
         if stored.state == "failed" and stored.attempts > one.attempts:
             return "failed", stored, ""
         if stopped or self._fail_fast:  # it was not begun, or not ended
             return "stopped", None, ""
+        if stored.state == "unknown":  # the store says why it does not say more
+            return "failed", dataclasses.replace(stored, state="failed"), ""
+        if stored.state == "running" and stored.claim is not None and not self._worker_words:
+            words = f"process {stored.claim.pid} on {stored.claim.host} is at it"
+            return "failed", dataclasses.replace(stored, state="failed", reason=words, error_class=7), ""
         words = "; ".join(self._worker_words) or "its worker ended without it"
         return "failed", dataclasses.replace(stored, state="failed", reason=words, hint="", error_class=1), ""
+
+
+def _without_bulk(outcome: Outcome) -> Outcome:
+    """Keep of a failed run's record what an ending shows."""
+    if outcome.attempt is None:
+        return outcome
+    slim = dataclasses.replace(
+        outcome.attempt,
+        stdout_tail=outcome.attempt.stdout_tail[-TAIL_CHARS:],
+        stderr_tail=outcome.attempt.stderr_tail[-TAIL_CHARS:],
+        scripts={},
+        files=(),
+        links=(),
+        metrics={},
+    )
+    return dataclasses.replace(outcome, attempt=slim)
 
 
 def _told(stored: Outcome, event: RunEvent) -> Outcome:
