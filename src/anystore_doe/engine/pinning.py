@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from anystore_doe.errors import ObjectNotFoundError, RunError, UnsupportedError, safe_url
 from anystore_doe.model import PinnedInput, PinnedObject
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from anystore_doe.contract.storage import Place
     from anystore_doe.engine.staging import Archives
     from anystore_doe.model import Recipe
+
+Key = TypeVar("Key")
+Found = TypeVar("Found")
 
 BLOCK = 8 * 2**20
 """Bytes per read when an object's content has to be digested."""
@@ -29,6 +32,7 @@ class Pinner:
         self._recipe, self._open, self._archives = recipe, open_storage, archives
         self._lock = threading.Lock()
         self._known: dict[str, Future[PinnedInput]] = {}
+        self._digests: dict[tuple[str, str | None], Future[str | None]] = {}
 
     def pin(self, url: str) -> PinnedInput:
         """Return the input at ``url`` as it is now; a URL that ends in ``/`` is a tree.
@@ -38,19 +42,26 @@ class Pinner:
             RunError: a tree holds a key that can not be a path.
             StorageError: the store does not say.
         """
+        return self._once(self._known, url, lambda: self._look(url))
+
+    def _once(self, known: dict[Key, Future[Found]], key: Key, look: Callable[[], Found]) -> Found:
+        """Return what ``look`` found; of all who ask for ``key`` at the same time or later, only the first looks."""
         from concurrent.futures import Future
 
         with self._lock:
-            known = self._known.get(url)
-            mine = known is None
-            if known is None:
-                known = self._known[url] = Future()
+            future = known.get(key)
+            mine = future is None
+            if future is None:
+                future = known[key] = Future()
         if mine:
             try:
-                known.set_result(self._look(url))
+                future.set_result(look())
             except BaseException as error:  # noqa: BLE001  whatever it is, it is handed to all who wait for it
-                known.set_exception(error)
-        return known.result()
+                future.set_exception(error)
+        failure = future.exception()
+        if failure is not None:
+            raise failure.with_traceback(None)  # else each of 100,000 rows would make its traceback longer
+        return future.result()
 
     def _look(self, url: str) -> PinnedInput:
         place = self._open(url)
@@ -58,6 +69,8 @@ class Pinner:
             return PinnedInput(url=url, kind="tree", objects=_tree(url, place))
         info = place.storage.stat(place.key)
         name = place.key.rpartition("/")[2]
+        if not _can_be_a_path(name):
+            raise RunError(f"{safe_url(url)} has a name that no file can have")
         packed = self._recipe.unpack == "always" or (
             self._recipe.unpack == "auto" and self._archives.for_name(name) is not None
         )
@@ -66,6 +79,9 @@ class Pinner:
 
     def digest(self, found: PinnedObject) -> str | None:
         """Return the SHA-256 of an object's content, read range by range; ``None`` where there are no ranges."""
+        return self._once(self._digests, (found.url, found.pin), lambda: self._digest(found))
+
+    def _digest(self, found: PinnedObject) -> str | None:
         place = self._open(found.url)
         pin = found.pin if place.storage.capabilities.pinned_reads else None
         running = hashlib.sha256()
@@ -96,6 +112,10 @@ def _tree(url: str, place: Place) -> tuple[PinnedObject, ...]:
 
 
 def _check_path(url: str, path: str) -> None:
-    parts = path.split("/")
-    if not path.isprintable() or any(part in {"", ".", ".."} or len(part.encode()) > 255 for part in parts):
+    if not _can_be_a_path(path):
         raise RunError(f"the tree {safe_url(url)} holds the key {path!r}, which can not be a path")
+
+
+def _can_be_a_path(path: str) -> bool:
+    parts = path.split("/")
+    return path.isprintable() and not any(part in {"", ".", ".."} or len(part.encode()) > 255 for part in parts)

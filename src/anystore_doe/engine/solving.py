@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 METRICS_AT_MOST = 1000
 """Metrics of one run that are kept: they travel in the commit."""
 
+METRICS_BYTES = 2**20
+"""How much of the end of what the metrics command prints is looked at."""
+
 NAME_AT_MOST = 200
 """Characters of a metric's name or value that are kept."""
 
@@ -113,7 +116,11 @@ def measure(attempt: Attempt, seat: Seat, start: Path) -> dict[str, str]:
     except RunError as error:
         last = logs.last_line(logs.tail_of(attempt.folder / "metrics.stderr.log"))
         raise RunError(f"{error.message}{f': {last}' if last else ''}", hint=error.hint) from error
-    return read_metrics(logs.tail_of(attempt.folder / "metrics.stdout.log"))
+    log = attempt.folder / "metrics.stdout.log"
+    text = logs.tail_of(log, METRICS_BYTES)
+    if log.stat().st_size > METRICS_BYTES:
+        text = text.partition("\n")[2]  # it begins within a line
+    return read_metrics(text)
 
 
 def read_metrics(text: str) -> dict[str, str]:

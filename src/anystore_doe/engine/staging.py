@@ -39,9 +39,10 @@ class Archives(Protocol):
 
 @dataclass(slots=True)
 class Staged:
-    """What stage-in brought: path in the work folder to the URL it came from; SHA-256 by URL where computed."""
+    """What stage-in brought: paths, and the folders that they lie in, to the URL they came from; SHA-256 by URL."""
 
     brought: dict[str, str] = field(default_factory=dict)
+    folders: dict[str, str] = field(default_factory=dict)
     digests: dict[str, str] = field(default_factory=dict)
     bytes: int = 0
 
@@ -68,7 +69,7 @@ def fetch_inputs(
     for number, one in enumerate(inputs):
         if one.kind == "archive":
             parcels.mkdir(exist_ok=True)
-            target = parcels / f"{number}-{one.objects[0].path}"
+            target = parcels / str(number)
             archives.append((one, target))
             _fetch(one.objects[0], target, staged, open_storage, watch)
             continue
@@ -94,12 +95,20 @@ def _fetch(
 
 
 def _bring(staged: Staged, path: str, url: str) -> None:
-    if path in staged.brought:
-        raise RunError(
-            f"two inputs bring the same path {path!r}: {safe_url(staged.brought[path])} and {safe_url(url)}",
-            hint="give each input a folder of its own inside its archive",
-        )
+    if path in staged.brought or path in staged.folders:
+        raise _same_path(path, staged.brought.get(path) or staged.folders[path], url)
     staged.brought[path] = url
+    while (path := path.rpartition("/")[0]) and path not in staged.folders:
+        if path in staged.brought:
+            raise _same_path(path, staged.brought[path], url)
+        staged.folders[path] = url
+
+
+def _same_path(path: str, first: str, second: str) -> RunError:
+    return RunError(
+        f"two inputs bring the same path {path!r}: {safe_url(first)} and {safe_url(second)}",
+        hint="give each input a folder of its own inside its archive",
+    )
 
 
 def unpack_inputs(
@@ -206,6 +215,8 @@ def render_files(recipe: Recipe, values: Mapping[str, str], folder: Path, start:
     scripts = {}
     for template in recipe.templates:
         text = rendered_template(template, values)
+        if (start / template.name).is_dir():
+            raise RunError(f"the template {template.name}: the inputs brought a folder of that name")
         _write(start / template.name, text.encode(), 0o777 * template.shell)
         scripts[template.name] = text
     return scripts

@@ -85,7 +85,7 @@ class SweepOutcome:
 
     @property
     def exit_code(self) -> int:
-        """0; else the weightiest of :data:`ALWAYS` that a run has; else the :data:`SHARED` one of all that failed; else 1."""
+        """0; else the weightiest of :data:`ALWAYS` there is; else the :data:`SHARED` one of all failed runs; else 1."""
         classes = {outcome.error_class for outcome in self.failed}
         for weighty in ALWAYS:
             if weighty in classes:
