@@ -36,6 +36,8 @@ if TYPE_CHECKING:
 _OF_PATHS = {errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 """What the system says about paths: the run's own doing, not a lack of this machine's."""
 
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+
 
 class StoppedError(RunError):
     """The worker was told to stop while this run was under way; the run is as if it was never begun."""
@@ -132,8 +134,7 @@ def _failures_recorded(attempt: Attempt) -> Iterator[None]:
         _fail(attempt, error)
         raise
     except OSError as error:
-        kind = RunError if error.errno in _OF_PATHS else LocalResourceError
-        ours = kind(f"{error.strerror}: {error.filename!r}" if error.filename else str(error))
+        ours = _in_our_words(error, attempt)
         _fail(attempt, ours)
         raise ours from error
     except Exception as error:
@@ -143,6 +144,14 @@ def _failures_recorded(attempt: Attempt) -> Iterator[None]:
         bug = InternalError(f"a bug of ours: {type(error).__name__}: {error}", hint=f"please report {trace}")
         _fail(attempt, bug)
         raise bug from error
+
+
+def _in_our_words(error: OSError, attempt: Attempt) -> AnystoreDoeError:
+    """Say what this machine said: about a path that is the run's own doing, or that it lacks something."""
+    words = f"{error.strerror or error}: {error.filename or str(attempt.folder)!r}"
+    if error.errno in _OF_PATHS:
+        return RunError(words)
+    return LocalResourceError(words, hint="make room there, or --scratch DIR" if error.errno in _FULL else "")
 
 
 def _give_up(attempt: Attempt) -> None:

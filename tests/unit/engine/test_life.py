@@ -304,3 +304,18 @@ def test_a_removed_work_folder_is_the_runs_own_failure(bench: Bench) -> None:
     bench.recipe = Recipe(command=("sh", "-c", 'rm -rf "$ANYSTORE_DOE_WORK_DIR"'))
     ended = bench.live(bench.run(1))["1"]
     assert (ended.state, ended.error_class) == ("failed", 1)
+
+
+@pytest.mark.parametrize(("number", "code", "hint"), [(28, 8, "--scratch"), (24, 8, ""), (21, 1, "")])
+def test_what_this_machine_says_is_told_with_the_place(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, number: int, code: int, hint: str
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(number, os.strerror(number))  # as a write says it: without a file name
+
+    monkeypatch.setattr("anystore_doe.engine.life.solve_request", full)
+    ended = bench.live(bench.run(1))["1"]
+    assert ended.error_class == code
+    assert f"{os.strerror(number)}: '{bench.folder}/runs/1.1'" in ended.message
+    assert hint in ended.message
+    assert bench.record(1)["error_class"] == code
