@@ -7,7 +7,7 @@ import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from anystore_doe.errors import ObjectNotFoundError, StorageError, UnsupportedError
+from anystore_doe.errors import AccessDeniedError, ObjectNotFoundError, StorageError, UnsupportedError
 from anystore_doe.fsspec_storage.retrying import RetryPolicy, retried
 from anystore_doe.model import ObjectInfo
 from anystore_doe_s3.errors import Translator, asked_pause_s, changed, is_invalid_range, is_precondition_failed
@@ -130,7 +130,28 @@ class Client:
         return await retried(self.policy, lambda: self.once(operation, doing, key, **arguments))
 
     async def head(self, key: str, *, doing: str = "stat", pin: str | None = None) -> ObjectInfo:
-        """Describe an object; an answer to HEAD has no body, so the reason of a refusal is asked for by a GET."""
+        """Describe an object."""
+        try:
+            return await self._head(key, doing, pin)
+        except AccessDeniedError as error:
+            await self._or_missing(key, doing, error)
+            raise
+
+    async def _or_missing(self, key: str, doing: str, denied: AccessDeniedError) -> None:
+        """Raise ``ObjectNotFoundError`` when a listing says that what we are denied is not there.
+
+        For an object that is not there S3 says 404 only to who may list the bucket (Amazon S3 API Reference,
+        "GetObject"); the right to list some prefixes, a condition on ``s3:prefix``, does not count for that.
+        """
+        try:
+            page = await self.once("list_objects_v2", "list", key, Prefix=key, MaxKeys=1)
+        except StorageError:
+            return  # not even that: nobody can tell
+        if all(item["Key"] != key for item in page.get("Contents", ())):
+            raise ObjectNotFoundError(doing, self.url_of(key)) from denied
+
+    async def _head(self, key: str, doing: str, pin: str | None) -> ObjectInfo:
+        """Send a HEAD; its answer has no body, so the reason of a refusal is asked for by a GET."""
         match = {"IfMatch": quoted(pin)} if pin else {}
         mode = {"ChecksumMode": "ENABLED"} if self.options.request_checksums == "when_supported" else {}
         try:
@@ -213,4 +234,8 @@ class Client:
                     return b""
                 raise
 
-        return await retried(self.policy, once)
+        try:
+            return await retried(self.policy, once)
+        except AccessDeniedError as error:
+            await self._or_missing(key, "read", error)
+            raise
