@@ -5,6 +5,7 @@ Slots, cores, executor, time-outs and credentials are not part of it: they chang
 
 from __future__ import annotations
 
+import functools
 import hashlib
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from anystore_doe.definition import render_command, rendered_template
 from anystore_doe.model import SCHEMA, InputIdentity
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from anystore_doe.model import PinnedInput, PinnedObject, Recipe, Run
 
@@ -71,18 +72,47 @@ def definition_digests(recipe: Recipe, ignored: Collection[str]) -> Callable[[Ru
     return digest
 
 
-def identities(inputs: Sequence[PinnedInput], digests: dict[str, str]) -> tuple[InputIdentity, ...]:
-    """Return what a commit keeps of each input object; ``digests`` (URL to SHA-256) where the store has no checksum."""
-    return tuple(
-        InputIdentity(
-            url=found.url,
-            pin=found.pin,
-            size=found.size,
-            checksums=found.checksums or ({"sha256": digests[found.url]} if found.url in digests else {}),
-        )
-        for one in inputs
-        for found in one.objects
+def identities(inputs: Sequence[PinnedInput], digests: Mapping[str, str]) -> tuple[InputIdentity, ...]:
+    """Return what a commit keeps of each input; ``digests`` (URL to SHA-256) where the store has no checksum.
+
+    Of a tree it keeps digests over all of its objects: a commit stays small, however many there are.
+    """
+    return tuple(_identity(one, digests) for one in inputs)
+
+
+def _identity(one: PinnedInput, digests: Mapping[str, str]) -> InputIdentity:
+    if one.kind == "tree":
+        return _tree_identity(one, digests)
+    (found,) = one.objects
+    return InputIdentity(url=found.url, pin=found.pin, size=found.size, checksums=_checksums(found, digests))
+
+
+def _checksums(found: PinnedObject, digests: Mapping[str, str]) -> Mapping[str, str]:
+    return found.checksums or ({"sha256": digests[found.url]} if found.url in digests else {})
+
+
+def _tree_identity(one: PinnedInput, digests: Mapping[str, str]) -> InputIdentity:
+    """Return the identity of a tree: its pin is made of its objects' pins, its checksums of their checksums.
+
+    A tree has the checksum ``md5`` when each of its objects has one: SHA-256 over paths, sizes and these.
+    """
+    known = [_checksums(found, digests) for found in one.objects]
+    pins = [found.pin for found in one.objects]
+    return InputIdentity(
+        url=one.url,
+        pin=None if None in pins else _digest_of(one, pins),
+        size=sum(found.size for found in one.objects),
+        checksums={
+            name: _digest_of(one, [checksums[name] for checksums in known])
+            for name in sorted(set[str]().union(*known))
+            if all(name in checksums for checksums in known)
+        },
     )
+
+
+def _digest_of(tree: PinnedInput, said: Sequence[str | None]) -> str:
+    lines = [(found.path, found.size, one) for found, one in zip(tree.objects, said, strict=True)]
+    return hashlib.sha256(msgspec.json.encode(lines)).hexdigest()
 
 
 def changed_input(
@@ -95,19 +125,29 @@ def changed_input(
     in the commit; else another pin is another content. The same bytes uploaded again are not a change.
     """
     was = {one.url: one for one in committed}
-    objects = [found for one in now for found in one.objects]
-    if gone := was.keys() - {found.url for found in objects}:
+    here = [(_identity(one, {}), one) for one in now]
+    if gone := was.keys() - {found.url for found, _ in here}:
         return f"{min(gone)} is no longer an input"
-    for found in objects:
+    for found, one in here:
         old = was.get(found.url)
         if old is None:
             return f"{found.url} is a new input"
-        if not _same_content(old, found, digest):
+        if not _same_content(old, found, functools.partial(_content, one, digest)):
             return f"{found.url} has changed ({old.size} bytes, {old.pin} -> {found.size} bytes, {found.pin})"
     return None
 
 
-def _same_content(old: InputIdentity, now: PinnedObject, digest: Callable[[PinnedObject], str | None]) -> bool:
+def _content(one: PinnedInput, digest: Callable[[PinnedObject], str | None]) -> str | None:
+    """Return what the checksum ``sha256`` of an input's identity is now, read from its content."""
+    found = []
+    for known in one.objects:
+        found.append(digest(known))
+        if found[-1] is None:
+            return None
+    return _digest_of(one, found) if one.kind == "tree" else found[0]
+
+
+def _same_content(old: InputIdentity, now: InputIdentity, content: Callable[[], str | None]) -> bool:
     if old.size != now.size:
         return False
     if old.pin is not None and old.pin == now.pin:
@@ -115,4 +155,4 @@ def _same_content(old: InputIdentity, now: PinnedObject, digest: Callable[[Pinne
     shared = old.checksums.keys() & now.checksums.keys()
     if shared:
         return all(old.checksums[name] == now.checksums[name] for name in shared)
-    return "sha256" in old.checksums and digest(now) == old.checksums["sha256"]
+    return "sha256" in old.checksums and content() == old.checksums["sha256"]

@@ -74,7 +74,7 @@ class FileRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InputIdentity:
-    """What one object of an input was: its pin, and what tells its content (see the engine's fingerprint room)."""
+    """What one input was: its pin, and what tells its content; for a tree, digests over those of its objects."""
 
     url: str
     pin: str | None

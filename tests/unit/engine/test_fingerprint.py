@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from dataclasses import replace
 
+import msgspec
 import pytest
 
 from anystore_doe.engine.fingerprint import changed_input, definition_digests, identities
@@ -116,3 +117,42 @@ def test_inputs_that_came_or_went_are_named() -> None:
 def test_a_commit_keeps_the_store_s_checksum_else_the_digest() -> None:
     kept = identities([pinned(md5="1"), pinned("s3://b/b")], {"s3://b/a": "x", "s3://b/b": "y"})
     assert [dict(one.checksums) for one in kept] == [{"md5": "1"}, {"sha256": "y"}]
+
+
+def tree(*files: tuple[str, int, str | None], **checksums: str) -> PinnedInput:
+    objects = tuple(
+        PinnedObject(path=path, url=f"s3://b/t/{path}", size=size, pin=pin, checksums=checksums)
+        for path, size, pin in files
+    )
+    return PinnedInput(url="s3://b/t/", kind="tree", objects=objects)
+
+
+def test_of_a_tree_a_commit_keeps_the_same_few_bytes_however_many_objects_it_has() -> None:
+    big = tree(*((f"{n}.in", 1, f"p{n}") for n in range(5000)))
+    kept = identities([big], {found.url: "d" for found in big.objects})
+    assert len(msgspec.json.encode(kept)) < 400
+    assert (kept[0].url, kept[0].size) == ("s3://b/t/", 5000)
+
+
+A = tree(("a", 1, "p1"), ("b", 2, "p2"))
+
+
+@pytest.mark.parametrize(
+    ("old", "now", "content", "same"),
+    [
+        (A, A, None, True),
+        (A, tree(("a", 1, "p1"), ("b", 2, "p3")), None, False),
+        (A, tree(("a", 1, "p1"), ("c", 2, "p2")), None, False),
+        (A, tree(("a", 1, "p1")), None, False),
+        (A, tree(("a", 2, "p1"), ("b", 1, "p2")), None, False),
+        (tree(("a", 1, None)), tree(("a", 1, None)), None, False),
+        (tree(("a", 1, "p1"), md5="1"), tree(("a", 1, "p2"), md5="1"), None, True),
+        (tree(("a", 1, "p1"), md5="1"), tree(("a", 1, "p2"), md5="2"), None, False),
+        (A, tree(("a", 1, "q1"), ("b", 2, "q2")), "fetched", True),
+        (A, tree(("a", 1, "q1"), ("b", 2, "q2")), "other", False),
+        (A, tree(("a", 1, "q1"), ("b", 2, "q2")), None, False),
+    ],
+)
+def test_the_same_content_is_the_same_tree(old: PinnedInput, now: PinnedInput, content: str | None, same: bool) -> None:
+    kept = identities([old], {found.url: "fetched" for found in old.objects})
+    assert (changed_input(kept, [now], lambda _found: content) is None) is same
