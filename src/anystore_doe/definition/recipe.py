@@ -103,7 +103,7 @@ def _templates(
 
 _KEYS_HINT = (
     "leave the keys where the command line of the cloud finds them, or name that file for the store:"
-    ' [storage."s3://bucket"] config_file = "config"'
+    ' storage."s3://bucket".config_file = "config"'
 )
 
 
@@ -119,8 +119,9 @@ def _input_files(sources: Sequence[InputFileSource], *, share: bool, findings: F
             findings.add(
                 f"the input file {shown(source.name)} looks like it holds {kind}, and every run would get it",
                 where=source.source or source.name,
-                hint='name it for the store instead: [storage."s3://bucket"] config_file = '
-                f'"{source.name}"; or give the solver your credentials on purpose: --share-credentials',
+                hint="name it for the store in the settings file instead:"
+                f' storage."s3://bucket".config_file = "{source.name}";'
+                " or give the solver your credentials on purpose: --share-credentials",
             )
         content = base64.b64encode(source.content).decode("ascii")
         files.append(InputFile(name=source.name, content_b64=content, executable=source.executable, private=bool(kind)))

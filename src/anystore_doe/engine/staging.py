@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 HEAD_BYTES = 512
 """Bytes of a file that show what it is (a tar's magic is at offset 257)."""
 
+_CHANGED = "the same command again takes what is there now"
+
 
 class Archives(Protocol):
     """The archive formats that are installed."""
@@ -86,9 +88,13 @@ def _fetch(
 ) -> None:
     place = open_storage(found.url)
     pinned = place.storage.capabilities.pinned_reads
-    info = place.storage.fetch(place.key, target, pin=found.pin if pinned else None, watch=watch)
+    try:
+        info = place.storage.fetch(place.key, target, pin=found.pin if pinned else None, watch=watch)
+    except InputChangedError as error:
+        error.hint = error.hint or _CHANGED
+        raise
     if info.size != found.size:  # all that a store without pins lets us see
-        raise InputChangedError("fetch", found.url, f"{info.size} bytes, plan saw {found.size}")
+        raise InputChangedError("fetch", found.url, f"changed: {info.size} bytes, plan saw {found.size}", hint=_CHANGED)
     if not (found.checksums or info.checksums):
         staged.digests[found.url] = file_digest(target)
     staged.bytes += info.size

@@ -96,7 +96,7 @@ class Chooser:
 
 def _which(url: str, scheme: str, offer: Offer[StorageEntry]) -> str:
     host = url.partition("://")[2].partition("/")[0].rpartition("@")[2]
-    return f'say which in the settings file: [storage."{scheme}://{host}"] plugin = "{offer.plugin.distribution}"'
+    return f'say which in the settings file: storage."{scheme}://{host}".plugin = "{offer.plugin.distribution}"'
 
 
 class Opener:

@@ -50,7 +50,7 @@ def test_a_clash_names_both_distributions_with_versions_and_the_way_out():
         PluginClashError, match=r"s3:// is offered by dist-one 1\.2 \(one\) and dist-two 1\.2 \(two\)"
     ) as c:
         chooser.choose("s3://bucket/x")
-    assert c.value.hint == 'say which in the settings file: [storage."s3://bucket"] plugin = "dist-two"'
+    assert c.value.hint == 'say which in the settings file: storage."s3://bucket".plugin = "dist-two"'
     assert chooser.choose("file:///x").plugin.name == "file"
 
 
