@@ -52,3 +52,10 @@ def test_the_kept_folder_and_the_logs_of_a_failed_run_are_found_in_scratch(desk:
     failed = desk(*words, exit_code=1)
     assert f"{desk.folder}/scratch/runs-" in failed.stdout
     assert "why" in desk("logs", "1", "runs.csv").stderr
+
+
+def test_a_scratch_folder_that_can_not_be_made_is_a_matter_of_this_machine(desk: Desk, files: FileBucket) -> None:
+    desk.write("runs.csv", "n\n1\n2\n")
+    desk.write("file", "no folder")
+    failed = desk("run", "runs.csv", "-o", f"{files.url}/out", "--scratch", "file", "--", "true", exit_code=8)
+    assert "can not be made" in failed.stdout

@@ -133,7 +133,8 @@ def changed_input(
         if old is None:
             return f"{found.url} is a new input"
         if not _same_content(old, found, functools.partial(_content, one, digest)):
-            return f"{found.url} has changed ({old.size} bytes, {old.pin} -> {found.size} bytes, {found.pin})"
+            pins = ("", "") if one.kind == "tree" else (f", {old.pin}", f", {found.pin}")
+            return f"{found.url} has changed ({old.size:,} bytes{pins[0]} -> {found.size:,} bytes{pins[1]})"
     return None
 
 

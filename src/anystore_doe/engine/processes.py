@@ -55,9 +55,8 @@ def this_process() -> ProcessIdentity:
 def is_gone(owner: ProcessIdentity, me: ProcessIdentity) -> bool:
     """Tell whether ``owner`` ran on this host, in this boot and pid namespace, and is no more.
 
-    ``False`` also means "can not tell": another host, another boot (its processes are gone, but a host name is
-    no proof that it was this host unless the boot differs), another namespace, another user's process that
-    ``/proc`` hides.
+    ``False`` also means "can not tell": another host; another boot, which may be that of another host with the same
+    name; another namespace; another user's process that ``/proc`` hides.
     """
     if not owner.boot_id or (owner.boot_id, owner.pid_namespace) != (me.boot_id, me.pid_namespace):
         return False

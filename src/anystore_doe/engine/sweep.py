@@ -195,6 +195,7 @@ class _Tally:
         self._around, self._fail_fast = around, fail_fast
         self._ended: dict[str, RunEvent] = {}
         self._worker_words: list[str] = []
+        self._worker_classes: set[int] = set()
 
     def take(self, events: queue.SimpleQueue[RunEvent]) -> None:
         """Pass on what has been told since the last call."""
@@ -210,6 +211,7 @@ class _Tally:
     def worker_ended(self, end: WorkerEnd) -> None:
         if end.how != "ended" and end.detail:
             self._worker_words.append(f"worker {end.order_id} {end.how}: {end.detail}")
+            self._worker_classes.add(end.error_class)
 
     def outcome(self, ordered: Sequence[OrderedRun], *, stopped: bool) -> SweepOutcome:
         """Say what became of the runs."""
@@ -266,7 +268,8 @@ class _Tally:
             words = f"process {stored.claim.pid} on {stored.claim.host} is at it"
             return "failed", dataclasses.replace(stored, state="failed", reason=words, error_class=7), ""
         words = "; ".join(self._worker_words) or "its worker ended without it"
-        return "failed", dataclasses.replace(stored, state="failed", reason=words, hint="", error_class=1), ""
+        kind = next(iter(self._worker_classes)) if len(self._worker_classes) == 1 else 1
+        return "failed", dataclasses.replace(stored, state="failed", reason=words, hint="", error_class=kind), ""
 
 
 def _without_bulk(outcome: Outcome) -> Outcome:

@@ -110,8 +110,14 @@ class WorkOrder:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEnd:
-    """How an executor saw a worker end; says nothing about runs: those are read from the store."""
+    """How an executor saw a worker end; says nothing about runs: those are read from the store.
+
+    Attributes:
+        detail: Why, in words.
+        error_class: The exit code that an end other than ``ended`` belongs to; 1 where that is not known.
+    """
 
     order_id: str
     how: Literal["ended", "lost", "cancelled", "refused"]
     detail: str = ""
+    error_class: int = 1

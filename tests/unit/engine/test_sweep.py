@@ -86,7 +86,8 @@ class Far:
         return Place(storage=self.store, key=url.removeprefix("m://s/"))
 
     def sweep(self, *runs: OrderedRun, work: Callable[[], None] = lambda: None, how: str = "ended") -> SweepOutcome:
-        end = WorkerEnd(order_id="t-1", how=how, detail="" if how == "ended" else "the node is gone")  # type: ignore[arg-type]
+        detail = "" if how == "ended" else "the node is gone"
+        end = WorkerEnd(order_id="t-1", how=how, detail=detail, error_class=8)  # type: ignore[arg-type]
         sweep = Sweep(name="t", table="t.csv", runs=tuple(one.run for one in runs), recipe=Recipe(command=("true",)))
         rows = tuple(PlannedRow(run=one.run, action="run", ordered=one) for one in runs)
 
@@ -159,8 +160,13 @@ def test_what_a_far_worker_did_is_read_from_the_store(far: Far) -> None:
 
 
 def test_a_lost_worker_is_the_reason_of_runs_that_it_left(far: Far) -> None:
-    (failed,) = far.sweep(ordered(1), how="lost").failed
-    assert failed.reason == "worker t-1 lost: the node is gone"
+    outcome = far.sweep(ordered(1), how="lost")
+    assert [one.reason for one in outcome.failed] == ["worker t-1 lost: the node is gone"]
+    assert outcome.exit_code == 8
+
+
+def test_a_worker_that_ended_well_without_a_run_has_no_class(far: Far) -> None:
+    assert far.sweep(ordered(1)).exit_code == 1
 
 
 def test_an_old_commit_is_not_taken_for_the_one_that_should_replace_it(far: Far) -> None:

@@ -7,7 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from anystore_doe.contract import Executor
-from anystore_doe.errors import AnystoreDoeError
+from anystore_doe.errors import AnystoreDoeError, InternalError
 from anystore_doe.model import WorkerEnd
 
 if TYPE_CHECKING:
@@ -41,10 +41,11 @@ class LocalExecutor(Executor):
         try:
             self._context.live(order, stop)
         except AnystoreDoeError as error:
-            end = WorkerEnd(order_id=order.order_id, how="lost", detail=error.message)
+            end = WorkerEnd(order_id=order.order_id, how="lost", detail=error.message, error_class=error.exit_code)
         except Exception as error:
             self._context.logger.exception("worker %s met a bug of ours", order.order_id)
-            end = WorkerEnd(order_id=order.order_id, how="lost", detail=f"{type(error).__name__}: {error}")
+            words = f"a bug of ours: {type(error).__name__}: {error}"
+            end = WorkerEnd(order_id=order.order_id, how="lost", detail=words, error_class=InternalError.exit_code)
         if stop.is_set() and end.how == "ended":
             end = WorkerEnd(order_id=order.order_id, how="cancelled")
         self._ends.put(end)

@@ -94,7 +94,8 @@ class _Worker:
         if code in {0, 1}:
             return WorkerEnd(order_id=self.order_id, how="ended", detail=f"exit code {code}")
         how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
-        return WorkerEnd(order_id=self.order_id, how="lost", detail=f"{how}; see {self._log}{self._last_words()}")
+        words = f"{how}; see {self._log}{self._last_words()}"
+        return WorkerEnd(order_id=self.order_id, how="lost", detail=words, error_class=max(code, 1))
 
     def _last_words(self) -> str:
         with self._log.open("rb") as file:
