@@ -99,8 +99,8 @@ def test_a_bad_archive_fails_its_run_alone_and_leaves_nothing(anywhere: Desk, bu
         assert hint in failed["hint"]
         record = record_of(bucket, f"out/{name}")
         assert (record["state"], record["error_class"], record["reason"]) == ("failed", 6, failed["reason"])
-        left = [path for path in bucket.paths(f"out/{name}/") if not path.endswith(("claim.json", "attempts/1.json"))]
-        assert left == []
+    ours = ("good/x.out", "good/_anystore/commit.json", "claim.json", "attempts/1.json")
+    assert [path for path in bucket.paths("out/") if not path.endswith(ours)] == []
     work = [path for path in everything(anywhere) if "/work/" in path]
     assert work == []
     assert not list(tmp_path.rglob("*pwned*"))
