@@ -130,16 +130,24 @@ class Attempt:
             self.folder.mkdir()
         self.work.mkdir()
 
-    def clean(self) -> None:
-        """Remove the attempt's folder; links in it are removed, never followed. What can not be removed is noted."""
-        try:
+    def clean(self, *, earlier: bool = False) -> None:
+        """Remove the attempt's folder, and those that failed ``earlier`` attempts kept for a look.
+
+        Links in them are removed, never followed. What can not be removed is noted.
+        """
+        folders = [self.folder]
+        if earlier:
+            kept = (self.crew.runs_folder / f"{self.run.run_id}.{n}" for n in range(1, self.number))
+            folders += [folder for folder in kept if folder.is_dir()]
+        for folder in folders:
             try:
-                shutil.rmtree(self.folder)
-            except PermissionError:
-                _make_writable(self.folder)
-                shutil.rmtree(self.folder)
-        except OSError as error:
-            self.crew.around.logger.warning("run %s: its folder could not be removed: %s", self.run.run_id, error)
+                _remove(folder)
+            except OSError as error:
+                self.crew.around.logger.warning("run %s: its folder could not be removed: %s", self.run.run_id, error)
+
+    def is_solved(self) -> None:
+        """Let this attempt be finished even when the worker is told to stop: hours of solving are not thrown away."""
+        self.crew.stopper.forget(self.watch)
 
     # ── the store ────────────────────────────────────────────────────────────────────────────────
 
@@ -227,6 +235,14 @@ def _make_writable(folder: Path) -> None:
             path = os.path.join(parent, name)  # noqa: PTH118  as os.walk gives it
             if not os.path.islink(path):  # noqa: PTH114
                 os.chmod(path, 0o700)  # noqa: PTH101
+
+
+def _remove(folder: Path) -> None:
+    try:
+        shutil.rmtree(folder)
+    except PermissionError:
+        _make_writable(folder)
+        shutil.rmtree(folder)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import errno
 import traceback
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from anystore_doe.engine import logs, records
@@ -53,9 +53,11 @@ def live_run(attempt: Attempt) -> None:
     """
     ordered, crew = attempt.ordered, attempt.crew
     recipe, around = crew.order.recipe, crew.around
-    with claimed(attempt), _failures_recorded(attempt):
-        attempt.make_folder()
-        with crew.gate_in:
+    with ExitStack() as life:
+        with crew.gate_in:  # the claim too: runs are taken in table order, and not before their turn to be fetched
+            life.enter_context(claimed(attempt))
+            life.enter_context(_failures_recorded(attempt))
+            attempt.make_folder()
             attempt.step("fetch")
             staged, parcels = fetch_inputs(
                 ordered.inputs,
@@ -75,6 +77,7 @@ def live_run(attempt: Attempt) -> None:
             attempt.step("solve", slot=seat.index)
             attempt.exit = seat.solve(solve_request(attempt, seat, start))
         check_ended(attempt.exit, recipe.timeout_s)
+        attempt.is_solved()
         if missing := missing_required(attempt.work, recipe.require):
             raise RunError(f"the solver ended well, and left nothing that matches {', '.join(map(repr, missing))}")
         if recipe.metrics:
@@ -90,7 +93,7 @@ def live_run(attempt: Attempt) -> None:
             attempt.step("commit")
             attempt.commit(identities(ordered.inputs, staged.digests), staged.bytes)
     attempt.step("clean")
-    attempt.clean()
+    attempt.clean(earlier=True)
 
 
 def _push_outputs(attempt: Attempt, outputs: Outputs) -> None:
@@ -155,9 +158,10 @@ def _in_our_words(error: OSError, attempt: Attempt) -> AnystoreDoeError:
 
 
 def _give_up(attempt: Attempt) -> None:
-    """Leave nothing of an attempt that was stopped; what it pushed already is named in its record (``pushing``)."""
+    """End an attempt that was stopped: no record; what its solver wrote so far stays for a look."""
     attempt.pause()
-    attempt.clean()
+    if attempt.exit is None:
+        attempt.clean()
 
 
 def _fail(attempt: Attempt, error: AnystoreDoeError) -> None:

@@ -31,5 +31,10 @@ def is_long(log: Path) -> bool:
 
 
 def last_line(text: str) -> str:
-    """Return the last line of a log that is not blank."""
-    return next((line.strip() for line in reversed(text.splitlines()) if line.strip()), "")
+    """Return the last line of a log that says something: mpirun, for one, ends with a line of dashes."""
+    return next((line.strip() for line in reversed(text.splitlines()) if says_something(line)), "")
+
+
+def says_something(line: str) -> bool:
+    """Tell whether a line holds a letter or digit."""
+    return any(character.isalnum() for character in line)

@@ -74,21 +74,31 @@ def find_outputs(folder: Path, before: Mapping[str, Stamp], recipe: Recipe) -> O
     ``push_inputs`` adds unchanged files. Private input files (credentials) are never among them.
 
     Raises:
-        RunError: a name can not be a key (no UTF-8, control characters), or lies in our own folder.
+        RunError: a name can not be a key (no UTF-8, control characters), or lies in our own folder; or the globs
+            leave out every new file: what was solved must not be thrown away for a typing error.
     """
     wanted = matcher(recipe.outputs) if recipe.outputs else None
     private = {f.name for f in recipe.input_files if f.private}
-    files, links = [], []
+    files, links, left_out = [], [], []
     for path, status in _scan(folder, ""):
         if not stat.S_ISREG(status.st_mode):
             links.append(path.encode(errors="backslashreplace").decode())
             continue
         if before.get(path) == _stamp(status) and not recipe.push_inputs:
             continue
-        if path.rpartition("/")[2] in private or (wanted is not None and not wanted(path)):
+        if path.rpartition("/")[2] in private:
+            continue
+        if wanted is not None and not wanted(path):
+            left_out.append(path)
             continue
         _check_name(path)
         files.append(path)
+    if left_out and not files:
+        shown = ", ".join(sorted(left_out)[:3]).encode(errors="backslashreplace").decode()
+        raise RunError(
+            f"none of the {len(left_out)} new file(s) matches --outputs {' '.join(recipe.outputs)}: {shown}"
+            + (", ..." if left_out[3:] else "")
+        )
     return Outputs(files=tuple(sorted(files)), links=tuple(sorted(links)))
 
 

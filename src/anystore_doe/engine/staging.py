@@ -214,10 +214,8 @@ def render_files(recipe: Recipe, values: Mapping[str, str], folder: Path, start:
         if target.exists():
             raise RunError(f"--input-file {given.name}: the inputs brought a file of that name")
         _write(target, base64.b64decode(given.content_b64), 0o600 if given.private else 0o777 * given.executable)
-    wanted = matcher(recipe.render)
-    for path in regular_files(folder) if recipe.render else ():
-        if wanted(path):
-            _render_in_place(folder / path, path, values)
+    if recipe.render:
+        _render_matching(recipe.render, values, folder)
     scripts = {}
     for template in recipe.templates:
         text = rendered_template(template, values)
@@ -226,6 +224,20 @@ def render_files(recipe: Recipe, values: Mapping[str, str], folder: Path, start:
         _write(start / template.name, text.encode(), 0o777 * template.shell)
         scripts[template.name] = text
     return scripts
+
+
+def _render_matching(globs: Sequence[str], values: Mapping[str, str], folder: Path) -> None:
+    """Render the files that match; a glob that matches none would let a run solve the deck as it came."""
+    paths = regular_files(folder)
+    for glob in globs:
+        if not any(map(matcher([glob]), paths)):
+            raise RunError(
+                f"--render {glob!r} matches no file that the inputs brought",
+                hint=f"**/{glob} looks in every folder" if "/" not in glob else "",
+            )
+    wanted = matcher(globs)
+    for path in filter(wanted, paths):
+        _render_in_place(folder / path, path, values)
 
 
 def _render_in_place(file: Path, path: str, values: Mapping[str, str]) -> None:
