@@ -13,6 +13,11 @@ def last_folder(runs_folder: Path, run_id: str) -> Path | None:
     return last_folders(runs_folder).get(run_id)
 
 
+def attempt_of(folder: Path) -> int:
+    """Return the attempt number of a folder ``<run_id>.<n>``."""
+    return int(folder.name.rpartition(".")[2])
+
+
 def last_folders(runs_folder: Path) -> dict[str, Path]:
     """Return for each run id its folder ``<run_id>.<n>`` with the highest attempt number, in one pass."""
     found: dict[str, tuple[int, Path]] = {}

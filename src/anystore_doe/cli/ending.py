@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from anystore_doe.cli.attempts import last_folders
+from anystore_doe.engine.logs import says_something
 from anystore_doe.engine.workroot import runs_folder
 from anystore_doe.errors import printable
 from anystore_doe.report.text import counted, duration_words, one_line
@@ -87,7 +88,7 @@ def _failure(failed: Outcome, folder: Path | None) -> dict[str, Any]:
         "reason": failed.reason,
         "hint": failed.hint,
         "error_class": failed.error_class,
-        "last_lines": [one_line(line) for line in tail.splitlines() if line.strip()][-SHOWN_LINES:],
+        "last_lines": [one_line(line) for line in tail.splitlines() if says_something(line)][-SHOWN_LINES:],
         "has_logs": failed.attempt is not None and failed.attempt.exit is not None,
         "folder": str(folder) if folder else "",
         "output": failed.run.output,

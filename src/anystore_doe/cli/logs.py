@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 import time
+from contextlib import ExitStack
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from anystore_doe.cli.options import config_option, debug_option, example, work_dir_option
-from anystore_doe.errors import ObjectNotFoundError, UsageError, printable
+from anystore_doe.errors import DefinitionError, ObjectNotFoundError, UsageError, printable
 
 if TYPE_CHECKING:
     import io
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 
 POLL_S = 0.25
 PIECE = 2**20
+SHOWN_RUNS = 5
 
 
 @click.command(epilog=example("anystore-doe logs 0001", "anystore-doe logs hsdi inputs.csv -f"))
@@ -50,18 +54,45 @@ def logs(
     """
     from anystore_doe.cli.memo import recall
 
+    run_id, table = _in_order(run_id, table)
     streams = [stream] if stream else ["stdout", "stderr"]
     with recall(ctx, table, config, work_dir) as recalled:
         run = _chosen(recalled, run_id)
-        if _printed_from_disk(recalled, run, streams, follow=follow):
-            return
-        _print_from_store(recalled, run, streams)
+        outcome = _outcome(recalled, run)
+        files = _log_files(recalled, outcome, streams)
+        while follow and not files and outcome.state == "running":
+            time.sleep(POLL_S)
+            outcome = _outcome(recalled, run)
+            files = _log_files(recalled, outcome, streams)
+        if files:
+            written = _print_files(recalled, run, files, follow=follow)
+        else:
+            written = _print_from_store(recalled, outcome, streams)
+        if not written:
+            _say_why_nothing(_outcome(recalled, run), stream)
+
+
+def _in_order(run_id: str, table: str | None) -> tuple[str, str | None]:
+    """Return RUN and TABLE, also when they came as TABLE and RUN."""
+    if table is not None and ("://" in run_id or Path(run_id).is_file()) and not Path(table).is_file():
+        return table, run_id
+    return run_id, table
 
 
 def _chosen(recalled: Recalled, run_id: str) -> Run:
     from anystore_doe.definition import select_rows
 
-    chosen = select_rows(recalled.sweep, run_id)
+    try:
+        chosen = select_rows(recalled.sweep, run_id)
+    except DefinitionError as error:
+        known = [run.run_id for run in recalled.sweep.runs]
+        named = ", ".join(known[:SHOWN_RUNS]) + (", ..." if len(known) > SHOWN_RUNS else "")
+        near = error.hint if error.hint.startswith("did") else ""
+        raise DefinitionError(
+            f"there is no run {run_id!r}; the runs are {named}",
+            where=recalled.sweep.table,
+            hint=near or "anystore-doe logs RUN TABLE",
+        ) from error
     if len(chosen) != 1:
         raise UsageError(
             f"{run_id!r} are {len(chosen)} runs; logs prints one", hint=f"anystore-doe logs {chosen[0].run_id}"
@@ -69,31 +100,44 @@ def _chosen(recalled: Recalled, run_id: str) -> Run:
     return chosen[0]
 
 
-def _printed_from_disk(recalled: Recalled, run: Run, streams: list[str], *, follow: bool) -> bool:
-    """Print the log files of the last attempt that has a folder here; tell whether there was one."""
-    from anystore_doe.cli.attempts import last_folder
+def _outcome(recalled: Recalled, run: Run) -> Outcome:
+    from anystore_doe.engine.outcome import read_outcome
 
-    folder = last_folder(recalled.runs_folder, run.run_id)
-    paths = {stream: folder / f"{stream}.log" for stream in streams} if folder else {}
-    files = {stream: path.open("rb") for stream, path in paths.items() if path.is_file()}
-    if not files:
-        return False
-    try:
-        _copy_all(files)
-        while follow and folder is not None and folder.is_dir() and _is_running(recalled, run):
+    return read_outcome(run, recalled.ground.open_storage, with_records=True)
+
+
+def _log_files(recalled: Recalled, outcome: Outcome, streams: list[str]) -> dict[str, Path]:
+    """Return the log files here, unless the store knows of a newer attempt than the last that has a folder here."""
+    from anystore_doe.cli.attempts import attempt_of, last_folder
+
+    folder = last_folder(recalled.runs_folder, outcome.run.run_id)
+    if folder is None or attempt_of(folder) < outcome.attempts:
+        return {}
+    paths = {stream: folder / f"{stream}.log" for stream in streams}
+    return {stream: path for stream, path in paths.items() if path.is_file()}
+
+
+def _print_files(recalled: Recalled, run: Run, paths: dict[str, Path], *, follow: bool) -> bool:
+    """Print log files, with ``follow`` until the run ends; tell whether there was anything in them."""
+    folder = next(iter(paths.values())).parent
+    written = False
+    with ExitStack() as stack:
+        files = {stream: stack.enter_context(path.open("rb")) for stream, path in paths.items()}
+        written |= _copy_all(files)
+        while follow and folder.is_dir() and _outcome(recalled, run).state == "running":
             time.sleep(POLL_S)
-            _copy_all(files)
-        _copy_all(files)
-    finally:
-        for file in files.values():
-            file.close()
-    return True
+            written |= _copy_all(files)
+        written |= _copy_all(files)
+    return written
 
 
-def _copy_all(files: dict[str, io.BufferedReader]) -> None:
+def _copy_all(files: dict[str, io.BufferedReader]) -> bool:
+    written = False
     for stream, file in files.items():
         while piece := file.read(PIECE):
             _write(stream, piece)
+            written = True
+    return written
 
 
 def _write(stream: str, data: bytes) -> None:
@@ -105,32 +149,52 @@ def _write(stream: str, data: bytes) -> None:
         click.echo(data, nl=False, err=stream == "stderr")
 
 
-def _is_running(recalled: Recalled, run: Run) -> bool:
-    from anystore_doe.engine.outcome import read_outcome
-
-    return read_outcome(run, recalled.ground.open_storage).state == "running"
-
-
-def _print_from_store(recalled: Recalled, run: Run, streams: list[str]) -> None:
-    from anystore_doe.engine.outcome import read_outcome
-
-    outcome = read_outcome(run, recalled.ground.open_storage, with_records=True)
-    place = recalled.ground.open_storage(run.output)
-    if outcome.attempt is None:
-        raise ObjectNotFoundError(
-            "read the logs of",
-            run.output,
-            f"run {run.run_id} is {outcome.state}; no attempt has written a record" + _because(outcome),
-            hint=outcome.hint or "anystore-doe status",
-        )
+def _print_from_store(recalled: Recalled, outcome: Outcome, streams: list[str]) -> bool:
+    """Print the logs of the last attempt that wrote a record; tell whether there was anything in them."""
+    if outcome.attempt is None or (outcome.state == "running" and _is_begun_here(recalled, outcome)):
+        raise _no_logs(outcome)
+    place = recalled.ground.open_storage(outcome.run.output)
+    written = False
     for stream in streams:
         tail = outcome.attempt.stdout_tail if stream == "stdout" else outcome.attempt.stderr_tail
         for piece in _whole_log(place, outcome.attempts, stream) or [tail.encode()]:
             _write(stream, piece)
+            written |= bool(piece)
+    return written
 
 
-def _because(outcome: Outcome) -> str:
-    return f" ({outcome.reason})" if outcome.reason else ""
+def _is_begun_here(recalled: Recalled, outcome: Outcome) -> bool:
+    """Tell whether a newer attempt than the store knows has a folder here."""
+    from anystore_doe.cli.attempts import attempt_of, last_folder
+
+    folder = last_folder(recalled.runs_folder, outcome.run.run_id)
+    return folder is not None and attempt_of(folder) > outcome.attempts
+
+
+def _no_logs(outcome: Outcome) -> ObjectNotFoundError:
+    name = outcome.run.run_id
+    because = f" ({outcome.reason})" if outcome.reason else ""
+    said = f"run {name} is {outcome.state}; no attempt has written a record{because}"
+    hint = outcome.hint or "anystore-doe status"
+    if outcome.state == "running":
+        said = f"run {name} is running, but has not started to solve yet, or solves on another machine"
+        hint = f"wait for it: anystore-doe logs {shlex.quote(name)} -f"
+    return ObjectNotFoundError("read the logs of", outcome.run.output, said, hint=hint)
+
+
+def _say_why_nothing(outcome: Outcome, stream: str | None) -> None:
+    ended = outcome.attempt.exit if outcome.attempt else None
+    if outcome.state == "running":
+        said = "the solver has written nothing yet"
+    elif outcome.state == "failed" and ended is None:
+        said = "the solver did not start"
+    else:
+        said = "the solver wrote nothing"
+    to = f" to {stream}" if stream and "start" not in said else ""
+    because = f": {outcome.reason}" if outcome.reason else ""
+    click.echo(printable(f"run {outcome.run.run_id}: {said}{to}{because}"), err=True)
+    if outcome.hint:
+        click.echo(printable(f"Hint:  {outcome.hint}"), err=True)
 
 
 def _whole_log(place: Place, attempt: int, stream: str) -> Iterator[bytes] | None:
