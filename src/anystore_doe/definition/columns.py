@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from shlex import quote
 from typing import TYPE_CHECKING
 
 from anystore_doe.definition.findings import Findings, did_you_mean, shown
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from anystore_doe.definition.table import Table
 
 RUN_ID = "run_id"
+MISSPELT = 2
+"""So many wrong letters away from ``input`` or ``output``, a column of URLs is taken for misspelt."""
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -87,6 +90,7 @@ def find_roles(table: Table, settings: Settings) -> Roles:
             if name not in table.header:
                 hint = did_you_mean(name, table.header)
                 findings.add(f"{key} names {shown(name)}, and there is no such column", where=where, hint=hint)
+    _refuse_misspelt(table, settings, findings, where)
     findings.stop()
     outputs = _staged(table, "output")
     if settings.output_column is not None:
@@ -104,6 +108,39 @@ def find_roles(table: Table, settings: Settings) -> Roles:
         raise DefinitionError(f"the column {name} is said to be both input and output", where=where)
     run_id = table.header.index(RUN_ID) if RUN_ID in table.header else None
     return Roles(inputs=tuple(inputs), output=outputs[0] if outputs else None, run_id=run_id)
+
+
+def _refuse_misspelt(table: Table, settings: Settings, findings: Findings, where: str) -> None:
+    """Refuse columns of URLs that nothing stages, and whose names nearly end in ``input`` or ``output``."""
+    words = ["input"] if settings.input_columns is None else []
+    words += ["output"] if settings.output_column is None else []
+    said = {name for _, names in _named(settings) for name in names}
+    common = [settings.input] if isinstance(settings.input, str) else settings.input or []
+    used = " ".join((*common, settings.output or ""))
+    for index, name in enumerate(table.header):
+        if name in said or f"${{{name}" in used or any(looks_staged(name, word) for word in ("input", "output")):
+            continue
+        before, dash, last = name.rpartition("_")
+        meant = next((word for word in words if _edits(last.lower(), word) <= MISSPELT), None)
+        cells = [cell for row in table.rows if (cell := row.cells[index].strip())]
+        if meant and cells and all("://" in cell for cell in cells):
+            findings.add(
+                f"the column {shown(name)} holds URLs, but its name does not end in _input or _output",
+                where=where,
+                hint=f"did you mean {shown(before + dash + meant)}? if not: "
+                f"--{meant}-column {quote(name)} stages it, --ignore-column {quote(name)} keeps it a value",
+            )
+
+
+def _edits(one: str, other: str) -> int:
+    """Return how many letters have to be inserted, deleted or replaced (Levenshtein's distance)."""
+    above = list(range(len(other) + 1))
+    for row, a in enumerate(one, 1):
+        here = [row]
+        for column, b in enumerate(other, 1):
+            here.append(min(above[column] + 1, here[-1] + 1, above[column - 1] + (a != b)))
+        above = here
+    return above[-1]
 
 
 def _named(settings: Settings) -> Iterator[tuple[str, list[str]]]:

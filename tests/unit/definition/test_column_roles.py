@@ -148,3 +148,31 @@ def test_a_run_id_used_twice_names_both_lines(define, twice: str) -> None:
     with pytest.raises(DefinitionError, match="is used twice: also on line 2") as caught:
         define(f"run_id,output\na,o/1\n{twice},o/2\n")
     assert caught.value.where == "inputs.csv:3"
+
+
+@pytest.mark.parametrize(
+    ("name", "meant"), [("s3_inptu", "s3_input"), ("inputs", "input"), ("S3_Outptu", "S3_output"), ("imput", "input")]
+)
+def test_a_column_of_urls_that_is_nearly_called_input_or_output_is_refused(define, name: str, meant: str) -> None:
+    with pytest.raises(DefinitionError, match=f"the column '{name}' holds URLs") as caught:
+        define(f"{name},rpm\ns3://b/a.zip,1\ns3://b/b.zip,2\n", output="s3://b/o")
+    assert f"did you mean '{meant}'?" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    ("header", "settings"),
+    [
+        ("s3_inptu", {"input_columns": ["s3_inptu"]}),
+        ("s3_inptu", {"ignore_columns": ["s3_inptu"]}),
+        ("inputs", {"input": "${inputs}"}),
+        ("s3_inptu", {"input_columns": ["rpm"]}),
+        ("geometry", {}),
+    ],
+)
+def test_a_column_whose_part_is_said_is_not_taken_for_misspelt(define, header: str, settings: dict) -> None:
+    sweep = define(f"{header},rpm\ns3://b/a.zip,1\n", output="s3://b/o", **settings)
+    assert sweep.runs[0].values[header] == "s3://b/a.zip"
+
+
+def test_a_nearly_input_that_holds_no_url_is_a_value(define) -> None:
+    assert define("inlet,output\n0.3,o/1\n").runs[0].values["inlet"] == "0.3"
