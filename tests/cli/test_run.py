@@ -70,6 +70,11 @@ def test_a_failed_run_is_told_with_its_last_line_and_its_folder(folder):
     assert "logs 0002 t.csv" in result.stdout
 
 
+def test_lines_of_dashes_are_no_last_lines(folder):
+    (folder / "run.sh").write_text("echo no mesh >&2; echo ------- >&2; exit 3\n")
+    assert "    last line: no mesh\n" in call("run", "t.csv", "-t", "run.sh").stdout
+
+
 def test_plan_changes_nothing_and_a_dry_run_prints_the_same(folder):
     before = sorted(folder.rglob("*"))
     planned, dry = call("plan", "t.csv", "-t", "run.sh"), call("run", "t.csv", "-t", "run.sh", "-n")
@@ -204,6 +209,17 @@ def test_status_without_a_table_takes_the_only_sweep_here_with_the_options_it_wa
     assert result.stdout.endswith("v: 2 runs, 1 committed, 1 pending\n")
     document = json.loads(call("status", "--json").stdout)
     assert (document["schema"], document["counts"]) == (1, {"committed": 1, "pending": 1})
+
+
+@pytest.mark.parametrize("command", ["status", "results"])
+def test_an_output_that_only_run_was_told_is_asked_for_in_the_settings_file(folder, command):
+    (folder / "v.csv").write_text("rpm\n1\n")
+    (folder / "w.csv").write_text("rpm,my_output\n1,a\n")
+    nowhere, plain = call(command, "v.csv"), call(command, "w.csv")
+    assert (nowhere.exit_code, plain.exit_code) == (3, 3)
+    assert """put output = "s3://…/${run_id}/" into sweep.toml""" in nowhere.stderr
+    assert "-o '" not in nowhere.stderr
+    assert 'put output_column = "my_output" into sweep.toml' in plain.stderr
 
 
 def test_several_sweeps_here_have_to_be_named(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from anystore_doe.cli.ground import DEFAULT_CONFIG, Ground, standing_on
 from anystore_doe.cli.sources import WORK_ROOTS, build_sweep, in_folder, local_folder, work_root_of
 from anystore_doe.definition.settings import Settings  # noqa: TC001  resolved at run time when the file is decoded
 from anystore_doe.engine.workroot import runs_folder
-from anystore_doe.errors import LocalResourceError, StateError, UsageError
+from anystore_doe.errors import DefinitionError, LocalResourceError, StateError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -92,10 +93,20 @@ def recall(ctx: click.Context, table: str | None, config: str | None, work_dir: 
         settings = memo.settings if memo else in_folder(ground.settings, ground.folder)
         if table is not None:
             settings = structs.replace(settings, table=table)
-        sweep = build_sweep(ground, _only_rows(settings), memo.base if memo else local_folder(ground.folder))
+        try:
+            sweep = build_sweep(ground, _only_rows(settings), memo.base if memo else local_folder(ground.folder))
+        except DefinitionError as error:
+            error.hint = _as_settings(error.hint)
+            raise
         root = work_root_of(sweep.table, work_dir)
         scratch = Path(settings.scratch).absolute() if settings.scratch else None
         yield Recalled(ground=ground, sweep=sweep, work_root=root, runs_folder=runs_folder(root, scratch))
+
+
+def _as_settings(hint: str) -> str:
+    """Say with keys of the settings file what a hint says with options that only ``run`` and ``plan`` have."""
+    hint = re.sub(r"-o '([^']*)'", rf'put output = "\1" into {DEFAULT_CONFIG}', hint)
+    return re.sub(r"--output-column (\w+)", rf'put output_column = "\1" into {DEFAULT_CONFIG}', hint)
 
 
 def _only_rows(settings: Settings) -> Settings:

@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 
 
 def one_line(text: str) -> str:
-    """Return foreign text as one line: control characters escaped, line ends and tabs become blanks."""
-    return " ".join(printable(text).split())
+    """Return foreign text as one line: control characters escaped, line ends and tabs become blanks.
+
+    The hint that an event's message ends with is set apart.
+    """
+    return " ".join(printable(text).replace("\nHint: ", "; hint: ").split())
 
 
 def aligned(header: Sequence[str], rows: Sequence[Sequence[str]]) -> Iterator[str]:

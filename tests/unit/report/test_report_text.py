@@ -25,6 +25,12 @@ def test_foreign_text_stays_on_one_line_and_steers_nothing():
     assert one_line("a\nb\t\x1b[31mc") == "a b \\x1b[31mc"
 
 
+def test_a_hint_is_set_apart_on_one_line():
+    assert (
+        one_line("ended with exit code 127\nHint: is it in PATH?") == "ended with exit code 127; hint: is it in PATH?"
+    )
+
+
 def test_columns_are_aligned_and_lines_have_no_blanks_at_their_end():
     assert list(aligned(("A", "LONG"), [("xxx", ""), ("y", "z")])) == ["A    LONG", "xxx", "y    z"]
 
