@@ -86,4 +86,13 @@ def _draw(found: Sequence[Result]) -> None:
 
     from anystore_doe.report.drawn import drawn
 
-    Console().print(drawn(found))
+    console = Console()
+    fitted = drawn(found, console.width)
+    if fitted.table is None:
+        click.echo(f"Note: a table does not fit into {console.width} columns; this is CSV", err=True)
+        click.echo(_as_csv(found), nl=False)
+        return
+    console.print(fitted.table)
+    if fitted.left_out:
+        named = ", ".join(fitted.left_out)
+        click.echo(f"Note: left out, as {console.width} columns are too few: {named}; -o FILE writes all", err=True)

@@ -127,12 +127,47 @@ def test_json_says_the_same_with_a_schema():
     assert document["results"][0]["values"] == {"rpm": "1500"}
 
 
-def test_the_drawn_table_takes_cells_as_text():
+def lines_of(table, width) -> list[str]:
     from rich.console import Console
 
-    console = Console(file=io.StringIO(), width=200, force_terminal=True, color_system=None)
-    console.print(drawn([result(values={"name": "[bold]x[/bold]\x1b[2J"})]))
-    assert "[bold]x[/bold]\\x1b[2J" in console.file.getvalue()
+    console = Console(file=io.StringIO(), width=width, force_terminal=True, color_system=None)
+    console.print(table)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def test_the_drawn_table_takes_cells_as_text():
+    table = drawn([result(values={"name": "[bold]x[/bold]\x1b[2J"})], 200).table
+    assert "[bold]x[/bold]\\x1b[2J" in "\n".join(lines_of(table, 200))
+
+
+WIDE = {
+    "description": "wide open throttle, late closing",
+    "s3_input": "s3://bucket/cases/input/hsdi.zip",
+    "s3_output": "s3://bucket/cases/output/hsdi/",
+    "rpm": "1500",
+}
+
+
+@pytest.mark.parametrize("width", [*range(60, 201, 7), 80, 100, 120])
+def test_numbers_and_names_are_never_folded_or_cut(width):
+    found = drawn([result(values=WIDE, bytes=2858956, metrics={"p_max": "115.67"})], width)
+    if found.table is None:
+        return
+    header, _, row, *rest = lines_of(found.table, width)
+    assert not any(rest)
+    kept = [name for name in table_of([result(values=WIDE)])[0] if name not in found.left_out]
+    assert header.split() == kept
+    assert {"0001", "1500", "committed", "2858956", "115.67"} <= set(row.split())
+    assert max(len(header), len(row)) <= width
+
+
+def test_a_narrow_terminal_cuts_text_then_leaves_urls_out_then_has_no_table():
+    rows = [result(values=WIDE)]
+    wide, cut, without, none = (drawn(rows, width) for width in (250, 150, 100, 50))
+    assert (wide.left_out, cut.left_out, without.left_out) == ((), (), ("s3_input", "s3_output"))
+    assert "…" not in "".join(lines_of(wide.table, 250))
+    assert "…" in "".join(lines_of(cut.table, 150))
+    assert none.table is None
 
 
 def test_no_results_are_a_header():
