@@ -72,7 +72,7 @@ def outputs_of(transcript, start: str) -> list[str]:
 
 def test_the_plan_is_the_one_that_the_page_shows(transcript):
     shown = written_after("$ anystore-doe plan\n")
-    assert outputs_of(transcript, "anystore-doe plan")[0].split() == shown.split()
+    assert outputs_of(transcript, "anystore-doe plan")[0].splitlines() == shown.splitlines()
 
 
 def written_after(mark: str) -> str:
