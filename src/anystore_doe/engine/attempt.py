@@ -5,13 +5,15 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import threading
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from anystore_doe.contract.storage import Watch
 from anystore_doe.engine import claim, history, records
 from anystore_doe.engine.logs import tail_of
-from anystore_doe.errors import AnystoreDoeError, BusyError
+from anystore_doe.errors import AnystoreDoeError, BusyError, CancelledTransferError
 from anystore_doe.model import AttemptRecord, Commit, ExitRecord, FileRecord, RunEvent
 
 if TYPE_CHECKING:
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from anystore_doe.engine.crew import Crew
     from anystore_doe.engine.outputs import Stamp
     from anystore_doe.model import InputIdentity, OrderedRun, Step
+
+
+LAST_WORD_S = 10.0
+"""How long a worker that was stopped tries to release a claim."""
 
 
 class AlreadyCommittedError(BusyError):
@@ -263,8 +269,29 @@ def claimed(attempt: Attempt) -> Iterator[None]:
 
 
 def _release(held: claim.HeldClaim, crew: Crew) -> None:
-    """Release a claim; one that can not be released is taken over later, and is no failure of the run."""
+    """Release a claim; one that can not be released is taken over later, and is no failure of the run.
+
+    A worker that was stopped does not wait for long for a store that does not answer.
+    """
+    watch = crew.stopper.watch(lambda _n: None)
     try:
-        claim.release(held)
+        claim.release(held, watch)
+    except CancelledTransferError:
+        _release_within(LAST_WORD_S, held, crew)
     except AnystoreDoeError as error:
         crew.around.logger.warning("the claim could not be released: %s", error)
+    finally:
+        crew.stopper.forget(watch)
+
+
+def _release_within(limit_s: float, held: claim.HeldClaim, crew: Crew) -> None:
+    watch = Watch()
+    timer = threading.Timer(limit_s, watch.cancel)
+    timer.daemon = True
+    timer.start()
+    try:
+        claim.release(held, watch)
+    except AnystoreDoeError as error:
+        crew.around.logger.warning("the claim could not be released: %s", error)
+    finally:
+        timer.cancel()

@@ -71,22 +71,23 @@ def take(place: Place, run: Run, me: ProcessIdentity) -> HeldClaim:
         if other is not None and other.state == "held" and not is_gone(owner_of(other), me):
             raise _busy(place, run, other)
         try:
-            info = _replace(place, body, pin)
+            info = _replace(place, body, pin, Watch())
         except (PreconditionFailedError, ObjectNotFoundError):
             continue  # somebody was faster
         return HeldClaim(place=place, claim=claim, pin=info.pin, new=False)
     raise BusyError(f"run {run.run_id}: its claim at {place.url} changes hands all the time")
 
 
-def release(held: HeldClaim) -> None:
+def release(held: HeldClaim, watch: Watch) -> None:
     """Say in the store that nobody is at the run any more; a claim that is no longer ours is left alone.
 
     Raises:
+        CancelledTransferError: the watch was cancelled.
         StorageError: the store can not be written.
     """
     body = records.encode(dataclasses.replace(held.claim, state="released"))
     try:
-        _replace(held.place, body, held.pin)
+        _replace(held.place, body, held.pin, watch)
     except (PreconditionFailedError, ObjectNotFoundError):
         return
 
@@ -123,10 +124,10 @@ def _look(place: Place) -> tuple[Claim | None, str | None] | None:
         raise
 
 
-def _replace(place: Place, body: bytes, pin: str | None) -> ObjectInfo:
+def _replace(place: Place, body: bytes, pin: str | None, watch: Watch) -> ObjectInfo:
     storage = place.storage
     replacing = pin if storage.capabilities.compare_and_set else None
-    return storage.push(body, place.at(records.CLAIM), replacing=replacing, durable=False, watch=Watch())
+    return storage.push(body, place.at(records.CLAIM), replacing=replacing, durable=False, watch=watch)
 
 
 def _busy(place: Place, run: Run, other: Claim) -> BusyError:

@@ -62,7 +62,7 @@ def test_a_held_claim_names_its_owner_to_the_second(place: Place, run: Run, me: 
 
 def test_a_released_claim_is_taken_and_is_not_new(place: Place, run: Run, me: ProcessIdentity) -> None:
     first = claim.take(place, run, me)
-    claim.release(first)
+    claim.release(first, Watch())
     second = claim.take(place, run, me)
     assert not second.new
     assert second.claim.nonce != first.claim.nonce
@@ -100,7 +100,7 @@ def test_a_claim_that_was_taken_over_is_not_released_by_its_old_owner(
 ) -> None:
     old = claim.take(place, run, dataclasses.replace(me, pid_started=me.pid_started - 1))
     new = claim.take(place, run, me)
-    claim.release(old)
+    claim.release(old, Watch())
     there = claim.read_claim(place)
     assert there == new.claim
 

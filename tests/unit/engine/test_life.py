@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -67,6 +68,7 @@ class Bench:
     events: list[RunEvent] = field(default_factory=list)
     slots: int = 1
     lookahead: int = 0
+    stop: threading.Event = field(default_factory=threading.Event)
     recipe: Recipe = field(default_factory=lambda: Recipe(command=("sh", "-c", "echo ${n} > a.out")))
 
     def run(self, number: int, **more: object) -> OrderedRun:
@@ -100,7 +102,7 @@ class Bench:
             notify=self.events.append,
             logger=logging.getLogger("test-life"),
         )
-        live_order(order, threading.Event(), around)
+        live_order(order, self.stop, around)
         return {event.run_id: event for event in self.events if event.state not in {"started", "progress"}}
 
     def states(self, *runs: OrderedRun) -> dict[str, str]:
@@ -319,3 +321,26 @@ def test_what_this_machine_says_is_told_with_the_place(
     assert f"{os.strerror(number)}: '{bench.folder}/runs/1.1'" in ended.message
     assert hint in ended.message
     assert bench.record(1)["error_class"] == code
+
+
+def test_a_worker_that_is_stopped_does_not_wait_for_a_store_that_is_gone(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("anystore_doe.engine.attempt.LAST_WORD_S", 0.1)
+    push, claims = MemoryStorage.push, []
+
+    def gone(self: MemoryStorage, source: Path | bytes, key: str, *, watch: Watch, **more: object) -> ObjectInfo:
+        if key.endswith("claim.json"):
+            claims.append(key)
+            if len(claims) > 1:  # the release: no answer but to the watch
+                bench.stop.set()
+                while not watch.cancelled:
+                    time.sleep(0.01)
+        return push(self, source, key, watch=watch, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(MemoryStorage, "push", gone)
+    began = time.monotonic()
+    assert bench.states(bench.run(1), bench.run(2)) == {"1": "committed"}
+    assert time.monotonic() - began < 30
+    assert len(claims) == 3
+    assert "the claim could not be released" in caplog.text

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from anystore_doe.contract import Executor, Place
+from anystore_doe.contract import Executor, Place, Watch
 from anystore_doe.engine import claim, history
 from anystore_doe.engine.crew import Surroundings
 from anystore_doe.engine.outcome import Outcome
@@ -120,7 +120,7 @@ class Far:
     def claim(self, number: int, *, release: bool = True) -> None:
         held = claim.take(self.place(number), the_run(number), this_process())
         if release:
-            claim.release(held)
+            claim.release(held, Watch())
 
     def commit(self, number: int, attempt: int = 1, files: int = 1) -> None:
         commit = Commit(
