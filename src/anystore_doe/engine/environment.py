@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import fnmatch
+import functools
 import os
+import re
 import socket
-from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from anystore_doe.engine.cores import usable_cpus
@@ -188,7 +190,13 @@ def _carries_credentials(name: str, credential_env: Sequence[str]) -> bool:
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
+    return _compiled(tuple(patterns)).match(name) is not None
+
+
+@functools.cache
+def _compiled(patterns: tuple[str, ...]) -> re.Pattern[str]:
+    """Make one pattern of many: every variable is looked at for every run."""
+    return re.compile("|".join(map(fnmatch.translate, patterns)) or r"(?!)")
 
 
 def _check(name: str, value: str, run: Run) -> None:

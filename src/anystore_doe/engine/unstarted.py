@@ -41,7 +41,7 @@ def why_not_started(request: SolveRequest, failure: str, file: str = "") -> str:
 
 def _not_found(request: SolveRequest, name: str) -> str:
     if "/" not in name:
-        return f"command not found: {name} (PATH is {request.env.get('PATH', 'not set')})"
+        return f"command not found: {name} (in the PATH that solvers get)"
     if Path(request.cwd, name).exists():
         return f"{name} is there, but the interpreter that its first line names is not"
     return f"command not found: {name}"

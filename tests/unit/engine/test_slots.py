@@ -143,7 +143,7 @@ def test_both_streams_may_go_to_one_file(solve, tmp_path):
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (("no-such-solver",), "command not found: no-such-solver (PATH is "),
+        (("no-such-solver",), "command not found: no-such-solver (in the PATH"),
         (("./no-such-solver",), "command not found: ./no-such-solver"),
         (("./plain",), "./plain is not executable"),
         (("./lost",), "./lost is there, but the interpreter that its first line names is not"),
