@@ -40,7 +40,8 @@ def stopped_by_signals(say: Callable[[str], None]) -> Iterator[Stopping]:
             return
         stopping.signal = number
         stopping.stop.set()
-        say(f"{signal.Signals(number).name}: ending the solvers; a second one ends this process at once")
+        name = signal.Signals(number).name
+        say(f"{name}: ending the solvers, pushing what is solved; a second one ends this process at once")
 
     heard = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
     before = {number: signal.signal(number, told) for number in heard}
