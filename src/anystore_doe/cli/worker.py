@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +22,9 @@ if TYPE_CHECKING:
 
     from anystore_doe.model import WorkOrder
 
+ORPHAN_S = 20.0
+"""How long a worker whose engine is gone may take to bring its runs to an end."""
+
 ORDER_LIMIT = 2**30
 """Bytes: an order above this is refused rather than read into memory."""
 
@@ -31,7 +35,8 @@ ORDER_LIMIT = 2**30
 def worker(ctx: click.Context) -> None:
     """Read one work order, a line of JSON, from stdin, and live it; what became of its runs is in the store.
 
-    The end of stdin means that the engine is gone: running solvers are ended, nothing is begun. So does SIGTERM.
+    The end of stdin means that the engine is gone: running solvers are ended, nothing is begun, and 20 s later this
+    process ends whatever it is at. SIGTERM stops it too, and lets what is solved be pushed.
     Ends with 0 when the order was lived, whatever became of its runs.
     """
     from anystore_doe.cli.surroundings import surroundings
@@ -85,3 +90,7 @@ def _stop_at_the_end_of_stdin(stop: threading.Event) -> None:
     while os.read(0, 4096):
         pass
     stop.set()
+    # What is solved may still be pushed, but not for long: the next engine waits for this worker. Ending like this is
+    # as good as kill -9, which loses nothing: supervisors end their solvers, claims of dead processes are free.
+    time.sleep(ORPHAN_S)
+    os._exit(1)
