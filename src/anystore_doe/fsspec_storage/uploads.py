@@ -42,10 +42,10 @@ def _where() -> str:
 
 
 def _started(pid: int) -> str:
-    """Return when a process was started, in clock ticks since boot (proc(5), ``stat`` field 22), ``""``: no process."""
+    """Return when a process was started, in clock ticks since boot (proc(5), ``stat`` field 22), ``""``: it is gone."""
     fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
     if fields:
-        return fields[19]
+        return "" if fields[0] in {"Z", "X"} else fields[19]  # dead, and only not reaped yet
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
