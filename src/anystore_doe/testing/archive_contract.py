@@ -12,7 +12,7 @@ import pytest
 from anystore_doe.contract import Archive, ArchiveEntry, Limits, Watch
 from anystore_doe.errors import AnystoreDoeError, ArchiveError, CancelledTransferError, LocalResourceError
 from anystore_doe.testing.storage_box import cancelled, cancelling, some_bytes, together
-from anystore_doe.testing.suite import Suite
+from anystore_doe.testing.suite import Suite, difference
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -163,7 +163,8 @@ class ArchiveContract(Suite):
         data, seen = some_bytes(self.big_bytes), list[int]()
         self.make(entry, {"big": data}, tmp_path / "big")
         archive.unpack(tmp_path / "big", folder, LIMITS, watch=Watch(seen.append))
-        assert tree(folder) == {"big": data}
+        assert [path.name for path in folder.iterdir()] == ["big"]
+        assert not difference((folder / "big").read_bytes(), data)
         assert sum(seen) >= len(data)
 
     def test_the_executable_bit_is_kept_and_no_other(self, archive: Archive, tmp_path: Path, folder: Path) -> None:

@@ -67,6 +67,7 @@ class Bugs:
         nodes += [f"{file}::{self._suite.__name__}::{test}" for test in sorted(set(self.caught.values()))]
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--import-mode=importlib"]
         command += ["-o", "python_classes=Seeded", "-c", os.devnull, "--rootdir", str(file.parent)]
+        command += ["--assert=plain"]  # that they fail is all that is asked, and what pytest says of it costs most
         child = subprocess.run(
             [*command, f"--junitxml={report}", *nodes], capture_output=True, text=True, timeout=TIMEOUT_S, check=False
         )

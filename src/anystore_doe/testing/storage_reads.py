@@ -18,6 +18,7 @@ from anystore_doe.errors import (
     safe_url,
 )
 from anystore_doe.testing.storage_box import StorageSuite, cancelled, cancelling, meanwhile, some_bytes, together
+from anystore_doe.testing.suite import difference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -68,7 +69,7 @@ class FetchTests(StorageSuite):
         data = some_bytes(size)
         there = box.put("a", data)
         info = box.fetch("a", folder / "dest")
-        assert (folder / "dest").read_bytes() == data
+        assert not difference((folder / "dest").read_bytes(), data)
         assert (info.key, info.size, info.pin) == (box.key("a"), size, there.pin)
         assert [p.name for p in folder.iterdir()] == ["dest"]
 
@@ -76,7 +77,7 @@ class FetchTests(StorageSuite):
         data = some_bytes(self.big_bytes)
         box.put("big", data)
         assert box.fetch("big", folder / "dest").size == len(data)
-        assert (folder / "dest").read_bytes() == data
+        assert not difference((folder / "dest").read_bytes(), data)
 
     def test_fetch_replaces_the_file_that_was_there(self, box: Box, folder: Path) -> None:
         (folder / "dest").write_bytes(b"a longer one that was there before")
@@ -188,7 +189,7 @@ class FetchTests(StorageSuite):
             box.put(name, some_bytes(50_000 + number, number))
         together(*(partial(box.fetch, name, folder / name) for name in names))
         for number, name in enumerate(names):
-            assert (folder / name).read_bytes() == some_bytes(50_000 + number, number)
+            assert not difference((folder / name).read_bytes(), some_bytes(50_000 + number, number))
 
 
 class WalkTests(StorageSuite):

@@ -22,6 +22,7 @@ from anystore_doe.errors import (
     safe_url,
 )
 from anystore_doe.testing.storage_box import StorageSuite, cancelled, cancelling, meanwhile, some_bytes, together
+from anystore_doe.testing.suite import difference
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,14 +66,14 @@ class PushTests(StorageSuite):
         info = box.push("deep/er/name", data if kind == "bytes" else source)
         assert (info.key, info.size) == (box.key("deep/er/name"), size)
         assert info.pin == box.storage.stat(box.key("deep/er/name")).pin
-        assert box.content("deep/er/name", folder) == data
+        assert not difference(box.content("deep/er/name", folder), data)
 
     def test_push_writes_every_byte_of_a_big_file(self, box: Box, tmp_path: Path, folder: Path) -> None:
         self.needs(box, "write")
         data = some_bytes(self.big_bytes)
         (tmp_path / "big").write_bytes(data)
         assert box.push("big", tmp_path / "big").size == len(data)
-        assert box.content("big", folder) == data
+        assert not difference(box.content("big", folder), data)
         assert list(self.leftovers(box.place)) == []
 
     @pytest.mark.parametrize("durable", [True, False])
@@ -180,7 +181,8 @@ class PushTests(StorageSuite):
         self.needs(box, "write")
         data = [some_bytes(50_000 + number, number) for number in range(8)]
         together(*(partial(box.push, f"n{number}", body) for number, body in enumerate(data)))
-        assert [box.content(f"n{number}", folder) for number in range(8)] == data
+        for number, body in enumerate(data):
+            assert not difference(box.content(f"n{number}", folder), body)
 
 
 class ConditionTests(StorageSuite):
