@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 HERE = Path(__file__).parent
 CLI = [sys.executable, "-m", "anystore_doe.cli"]
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # a user's Python compiles a module once, not at each start
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,7 +39,9 @@ class Attempt:
 
     Attributes:
         number: From 1, unique under the output URL.
-        folder: Holds ``work/``, the logs and what else must survive a script that ends with ``rm -rf *``.
+        folder: Holds ``work/``, the logs and what else must survive a script that ends with ``rm -rf *``; exists
+            from :meth:`make_folder` on.
+        work: The work folder, in which the solver lives.
         watch: Sees this attempt's transfers; cancelled when the worker stops.
         place: The output URL; opened when the run is claimed.
         strays: Paths of earlier attempts that may not be deleted.
@@ -54,7 +56,7 @@ class Attempt:
         """Begin the step ``claim``; :meth:`end` must follow."""
         self.ordered, self.run, self.crew = ordered, ordered.run, crew
         self.watch = crew.stopper.watch(self._advanced)
-        self.number = 1
+        self._is_number(1)
         self.strays: tuple[str, ...] = ()
         self.foreign: frozenset[str] = frozenset()
         self.timings: dict[str, float] = {}
@@ -71,15 +73,10 @@ class Attempt:
         self._since: float | None = None
         self.step("claim")
 
-    @property
-    def folder(self) -> Path:
-        """The attempt's folder; exists from :meth:`make_folder` on."""
-        return self.crew.runs_folder / f"{self.run.run_id}.{self.number}"
-
-    @property
-    def work(self) -> Path:
-        """The work folder, in which the solver lives."""
-        return self.folder / "work"
+    def _is_number(self, number: int) -> None:
+        self.number = number
+        self.folder = self.crew.runs_folder / f"{self.run.run_id}.{number}"
+        self.work = self.folder / "work"
 
     @property
     def current_step(self) -> Step:
@@ -176,7 +173,7 @@ class Attempt:
                 f"run {self.run.run_id} was committed meanwhile, with another definition", hint="anystore-doe plan"
             )
         past = history.read_history(self.place)
-        self.number = max(past.attempts, self.ordered.attempts) + 1
+        self._is_number(max(past.attempts, self.ordered.attempts) + 1)
         self.foreign = frozenset(past.foreign)
         if commit is not None:
             self.place.storage.delete([self.place.at(records.COMMIT)])

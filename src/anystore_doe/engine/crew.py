@@ -94,6 +94,8 @@ class Crew:
 
     Attributes:
         runs_folder: Where work folders are made; exists.
+        machinefile: Names this machine once per core of a slot, for MPI; read by every solver.
+        common_env: What the environments of all solvers have in common.
         me: This process, as claims name it.
     """
 
@@ -101,6 +103,8 @@ class Crew:
     around: Surroundings
     slots: SlotPool
     runs_folder: Path
+    machinefile: Path
+    common_env: Mapping[str, str]
     me: ProcessIdentity
     stopper: Stopper = field(default_factory=Stopper)
     gate_in: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(TRANSFERS_IN))

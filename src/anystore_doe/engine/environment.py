@@ -98,8 +98,24 @@ MAX_ENTRY_BYTES = 131_072
 """``NAME=value`` and the byte that ends it must fit into this (MAX_ARG_STRLEN of execve(2), 4 KiB pages)."""
 
 
+def common_environment(
+    environ: Mapping[str, str], recipe: Recipe, *, credential_env: Sequence[str], blank_env: Mapping[str, str]
+) -> dict[str, str]:
+    """Return what the solvers of all runs have in common: the caller's environment without credentials.
+
+    Args:
+        environ: The caller's environment.
+        recipe: Says which credentials are passed on.
+        credential_env: Patterns of variables that carry credentials of installed stores.
+        blank_env: Variables that keep the tools of installed stores from finding credentials elsewhere.
+    """
+    env = _without_credentials(environ, recipe, credential_env, blank_env)
+    env.pop(TOKEN_NAME, None)  # of an engine that runs this one as its solver
+    return env
+
+
 def solver_environment(
-    environ: Mapping[str, str],
+    common: Mapping[str, str],
     *,
     recipe: Recipe,
     run: Run,
@@ -110,14 +126,12 @@ def solver_environment(
     cores: int,
     work_dir: Path,
     machinefile: Path,
-    credential_env: Sequence[str],
-    blank_env: Mapping[str, str],
 ) -> dict[str, str]:
     """Return the whole environment of one solver.
 
     Args:
-        environ: The caller's environment.
-        recipe: Says which credentials are passed on, and which platform's variables are added.
+        common: What :func:`common_environment` returned.
+        recipe: Says which platform's variables are added.
         run: Whose values these are, for messages.
         exports: What goes in by name: columns, and formatted values of templates.
         attempt: Counted from 1.
@@ -125,18 +139,14 @@ def solver_environment(
         cpus: The CPUs that the slot is bound to; empty: it is not, and those of this process are named.
         cores: Cores per slot.
         work_dir: The work folder.
-        machinefile: A file with :func:`machinefile_text`, which the caller writes.
-        credential_env: Patterns of variables that carry credentials of installed stores.
-        blank_env: Variables that keep the tools of installed stores from finding credentials elsewhere.
+        machinefile: A file with :func:`machinefile_text`.
 
     Raises:
         RunError: a value is too long for an environment, or holds a NUL; the column is named.
     """
-    env = _without_credentials(environ, recipe, credential_env, blank_env)
-    env.pop(TOKEN_NAME, None)  # of an engine that runs this one as its solver
     for name, value in exports.items():
         _check(name, value, run)
-    env |= exports
+    env = {**common, **exports}
     ours = {
         "RUN_ID": run.run_id,
         "ATTEMPT": str(attempt),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from anystore_doe.definition import column_exports, render_command, template_exports
 from anystore_doe.engine import logs
-from anystore_doe.engine.environment import machinefile_text, solver_environment
+from anystore_doe.engine.environment import solver_environment
 from anystore_doe.engine.slots import SlotsClosedError
 from anystore_doe.errors import RunError
 from anystore_doe.model import ExitRecord, SolveRequest
@@ -35,29 +35,24 @@ def solve_request(attempt: Attempt, seat: Seat, start: Path) -> SolveRequest:
 
 
 def _request(attempt: Attempt, seat: Seat, start: Path, argv: tuple[str, ...], log_prefix: str) -> SolveRequest:
-    crew, recipe = attempt.crew, attempt.crew.order.recipe
-    cores = crew.order.resources.cores_per_slot
-    machinefile = attempt.folder / "machinefile"
-    machinefile.write_text(machinefile_text(cores), encoding="utf-8")
+    crew, recipe, run = attempt.crew, attempt.crew.order.recipe, attempt.run
     return SolveRequest(
         argv=argv,
         cwd=str(start),
         env=solver_environment(
-            crew.around.environ,
+            crew.common_env,
             recipe=recipe,
-            run=attempt.run,
-            exports={**column_exports(attempt.run.values), **template_exports(recipe, attempt.run.values)},
+            run=run,
+            exports={**column_exports(run.values), **template_exports(recipe, run.values)},
             attempt=attempt.number,
             seat_index=seat.index,
             cpus=seat.cpus,
-            cores=cores,
+            cores=crew.order.resources.cores_per_slot,
             work_dir=attempt.work,
-            machinefile=machinefile,
-            credential_env=crew.around.credential_env,
-            blank_env=crew.around.blank_env,
+            machinefile=crew.machinefile,
         ),
-        stdout=str(attempt.folder / f"{log_prefix}stdout.log"),
-        stderr=str(attempt.folder / f"{log_prefix}stderr.log"),
+        stdout=f"{attempt.folder}/{log_prefix}stdout.log",
+        stderr=f"{attempt.folder}/{log_prefix}stderr.log",
         timeout_s=recipe.timeout_s,
     )
 

@@ -204,7 +204,7 @@ class _Answers:
 
 def _raw(text: str) -> str:
     """Write the bytes that the system knows a text by as Latin-1."""
-    return os.fsencode(text).decode("latin-1")
+    return text if text.isascii() else os.fsencode(text).decode("latin-1")
 
 
 def _encoded(request: SolveRequest, number: int, token: str) -> bytes:

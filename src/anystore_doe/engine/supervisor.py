@@ -31,20 +31,21 @@ if TYPE_CHECKING:
     from typing import Any, NoReturn
 
 LIBC = ctypes.CDLL(None)
-LIBC.prctl.argtypes = [ctypes.c_int, *[ctypes.c_ulong] * 4]
+LIBC.prctl.argtypes = [ctypes.c_long] * 5
+LIBC.sigprocmask.argtypes = [ctypes.c_long] * 3
 LINGER_S = 0.5
 """How long descendants may go on after the solver ended by itself: a ``tee`` at its end of a pipe needs a moment."""
 SHORT_GRACE_S = 1.0
 """From TERM to KILL for strays, and for everything when the engine is gone."""
 ROUND_S = 0.05
 """Between two rounds of KILL."""
-PR_SET_PDEATHSIG = 1  # linux/prctl.h
-PR_SET_CHILD_SUBREAPER = 36  # linux/prctl.h
+PR_SET_PDEATHSIG, PR_SET_CHILD_SUBREAPER = 1, 36  # linux/prctl.h
 # Only the engine decides: what a terminal or a batch system sends to everybody is not for this process. Blocked, not
 # ignored: a blocked signal waits for the solver between fork and exec, an ignored one would be lost. With SIGPIPE
 # blocked, writing to an engine that is gone is an error, as it should be.
 DEAF_TO = ("HUP", "INT", "QUIT", "TERM", "USR1", "USR2", "ALRM", "PIPE", "TSTP", "TTIN", "TTOU", "XFSZ")
-NO_SIGNALS = bytes(128)  # an empty sigset_t
+EMPTY_SET = ctypes.create_string_buffer(128)  # a sigset_t
+NO_SIGNALS = ctypes.addressof(EMPTY_SET)
 
 
 class Stat:
@@ -217,10 +218,8 @@ def execute(request: dict[str, Any]) -> None:
 
 
 def become(request: dict[str, Any], opened: list[int], parent: int) -> NoReturn:
-    """Turn this forked child into the solver; ``opened``: stdin, stdout, stderr, the pipe on which to say what failed.
-
-    Every object that is touched here costs a copied page: no signal module, no loops.
-    """
+    """Turn this forked child into the solver; ``opened``: stdin, stdout, stderr, the pipe for what failed."""
+    # Every object that is touched here costs a copied page: no signal module, no loops, numbers for addresses.
     step = "start"
     try:
         os.setsid()
@@ -233,7 +232,7 @@ def become(request: dict[str, Any], opened: list[int], parent: int) -> NoReturn:
         step = "cwd"
         os.chdir(request["cwd"])
         step = "exec"
-        LIBC.sigprocmask(2, NO_SIGNALS, None)  # SIG_SETMASK
+        LIBC.sigprocmask(2, NO_SIGNALS, 0)  # SIG_SETMASK
         execute(request)
     except OSError as error:
         os.write(opened[3], f"{step}:{error.errno}".encode())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import socket
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -10,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from anystore_doe.engine.attempt import AlreadyCommittedError, Attempt
 from anystore_doe.engine.crew import Crew
+from anystore_doe.engine.environment import common_environment, machinefile_text
 from anystore_doe.engine.life import StoppedError, live_run
 from anystore_doe.engine.outputs import remark
 from anystore_doe.engine.processes import this_process
@@ -43,7 +46,17 @@ def live_order(order: WorkOrder, stop: threading.Event, around: Surroundings) ->
     work_root, resources = Path(order.work_root), order.resources
     folder = _made(runs_folder(work_root, Path(order.scratch) if order.scratch else None))
     slots = SlotPool(count=resources.slots, cores_per_slot=resources.cores_per_slot, logger=around.logger)
-    crew = Crew(order=order, around=around, slots=slots, runs_folder=folder, me=this_process())
+    crew = Crew(
+        order=order,
+        around=around,
+        slots=slots,
+        runs_folder=folder,
+        machinefile=_machinefile(folder, resources.cores_per_slot),
+        common_env=common_environment(
+            around.environ, order.recipe, credential_env=around.credential_env, blank_env=around.blank_env
+        ),
+        me=this_process(),
+    )
     shift = _Shift(crew)
     threads = min(len(order.runs), resources.slots + resources.lookahead)
     with (
@@ -65,6 +78,18 @@ def _made(folder: Path) -> Path:
             f"the folder {folder} can not be made: {error.strerror}", hint="--work-dir DIR or --scratch DIR"
         ) from error
     return folder
+
+
+def _machinefile(folder: Path, cores: int) -> Path:
+    """Write the machine file of this machine's slots: one serves all runs, and machines may share ``folder``."""
+    file = folder / f"machinefile.{socket.gethostname()}"
+    try:
+        part = file.with_name(f"{file.name}.{os.getpid()}.part")
+        part.write_text(machinefile_text(cores), encoding="utf-8")
+        part.replace(file)
+    except OSError as error:
+        raise LocalResourceError(f"the file {file} can not be written: {error.strerror}") from error
+    return file
 
 
 @contextmanager

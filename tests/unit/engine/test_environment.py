@@ -13,6 +13,7 @@ from anystore_doe.engine.environment import (
     CLOUD_CREDENTIALS,
     MAX_ENTRY_BYTES,
     NO_CREDENTIALS_ELSEWHERE,
+    common_environment,
     machinefile_text,
     solver_environment,
 )
@@ -42,9 +43,15 @@ HARMLESS = {"PATH": "/usr/bin", "RLM_LICENSE": "2765@server", "ARM_LICENSE_DIR":
 
 def make(tmp_path, environ=None, values=None, exports=None, cpus=(2, 3), slot=1, **recipe):
     values = {"rpm": "1500"} if values is None else values
+    made = Recipe(command=("true",), **recipe)
     return solver_environment(
-        SECRETS | HARMLESS if environ is None else environ,
-        recipe=Recipe(command=("true",), **recipe),
+        common_environment(
+            SECRETS | HARMLESS if environ is None else environ,
+            made,
+            credential_env=("STORE_TOKEN", "OTHER_*"),
+            blank_env={"STORE_CONFIG": "/dev/null"},
+        ),
+        recipe=made,
         run=Run(run_id="0007", row=7, line=8, values=values, inputs=(), output="file:///out"),
         exports=values if exports is None else exports,
         attempt=2,
@@ -53,8 +60,6 @@ def make(tmp_path, environ=None, values=None, exports=None, cpus=(2, 3), slot=1,
         cores=2,
         work_dir=tmp_path / "work",
         machinefile=tmp_path / "machinefile",
-        credential_env=("STORE_TOKEN", "OTHER_*"),
-        blank_env={"STORE_CONFIG": "/dev/null"},
     )
 
 

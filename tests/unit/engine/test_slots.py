@@ -323,8 +323,6 @@ def test_mpi_ranks_of_two_slots_run_on_two_cores(request_for, tmp_path):
             cores=1,
             work_dir=tmp_path,
             machinefile=tmp_path / "machinefile",
-            credential_env=(),
-            blank_env={},
         )
         log = tmp_path / f"{seat.index}.log"
         record = seat.solve(request_for(*command, env=env, stdout=str(log), stderr=str(log), timeout_s=60))
