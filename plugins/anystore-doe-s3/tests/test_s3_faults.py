@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
-from anystore_doe_s3.writing import Condition
+from anystore_doe_s3.writing import arguments_of
 
 from anystore_doe.contract import Watch
 from anystore_doe.errors import (
@@ -25,6 +25,7 @@ from anystore_doe.errors import (
     StorageError,
 )
 from anystore_doe.fsspec_storage.bridge import run
+from anystore_doe.fsspec_storage.conditions import Condition
 from anystore_doe.testing import Answer, Cut, Delay, Flip, LoseReply, Rule, Swap, Truncate, s3_error
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ def test_a_condition_is_part_of_the_last_request_too(through_proxy, proxy, watch
     with pytest.raises(ObjectExistsError):
         through_proxy.push(large_file, "k", create_only=True, watch=watch)
     assert through_proxy.read("k") == b"theirs"
-    assert Condition(replacing="abc").arguments() == {"IfMatch": '"abc"'}
+    assert arguments_of(Condition(replacing="abc")) == {"IfMatch": '"abc"'}
 
 
 def test_no_more_is_asked_of_the_store_than_needed(through_proxy, proxy, bucket, watch, large_file, dest):

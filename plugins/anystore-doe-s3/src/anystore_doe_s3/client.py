@@ -222,7 +222,16 @@ class Client:
             except Exception as error:
                 raise self._translator.translate(error, doing, url, operation="get_object") from error
 
-    async def read(self, key: str, wanted: str, *, pin: str | None) -> bytes:
+    async def read(self, key: str, start: int, end: int | None, *, pin: str | None) -> bytes:
+        """Return a range as the contract's ``read`` does."""
+        if start < 0 and end is not None:
+            info = await self.head(key, doing="read", pin=pin)
+            start, pin = max(0, info.size + start), info.pin
+        if end is None:
+            return await self._read(key, f"bytes={start}" if start < 0 else f"bytes={start}-", pin=pin)
+        return await self._read(key, f"bytes={start}-{end - 1}", pin=pin) if end > start else b""
+
+    async def _read(self, key: str, wanted: str, *, pin: str | None) -> bytes:
         """Return the bytes that the value ``wanted`` of a Range header asks for; none when they lie beyond the end."""
 
         async def once() -> bytes:

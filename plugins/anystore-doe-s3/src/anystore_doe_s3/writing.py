@@ -7,20 +7,13 @@ import base64
 import hashlib
 import io
 import zlib
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from anystore_doe.errors import (
-    ChecksumError,
-    ObjectExistsError,
-    ObjectNotFoundError,
-    PreconditionFailedError,
-    StorageError,
-)
+from anystore_doe.errors import ChecksumError, ObjectNotFoundError, StorageError
 from anystore_doe.fsspec_storage.bridge import off_loop
 from anystore_doe.fsspec_storage.checksums import disagreement, joined_crc32
-from anystore_doe.fsspec_storage.mover import MIB, Part
-from anystore_doe.fsspec_storage.retrying import Tries
+from anystore_doe.fsspec_storage.conditions import Condition, until_known
+from anystore_doe.fsspec_storage.mover import MIB, PUSH_LANES, Part
 from anystore_doe.model import ObjectInfo
 from anystore_doe_s3.client import Client, checksums_of, pin_of, quoted
 from anystore_doe_s3.errors import answer_of, is_lost_reply, is_precondition_failed
@@ -42,33 +35,25 @@ def _base64_md5(md5: str) -> str:
     return base64.b64encode(bytes.fromhex(md5)).decode()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Condition:
-    """What must hold for a write: nothing, no object (``create_only``), or exactly the version ``replacing``."""
+def arguments_of(condition: Condition) -> dict[str, str]:
+    """Return the request's arguments that stand for the condition."""
+    if condition.create_only:
+        return {"IfNoneMatch": "*"}
+    return {"IfMatch": quoted(condition.replacing)} if condition.replacing is not None else {}
 
-    create_only: bool = False
-    replacing: str | None = None
 
-    def arguments(self) -> dict[str, str]:
-        """Return the request's arguments."""
-        if self.create_only:
-            return {"IfNoneMatch": "*"}
-        return {"IfMatch": quoted(self.replacing)} if self.replacing is not None else {}
-
-    def refused(self, url: str, error: StorageError) -> StorageError:
-        """Return what to raise when the store says that the condition does not hold, or ``error`` if it is another."""
-        missing = self.replacing is not None and isinstance(error, ObjectNotFoundError)
-        if answer_of(error.__cause__)[0] == "NoSuchBucket" or not (missing or is_precondition_failed(error)):
-            return error
-        if self.create_only:
-            return ObjectExistsError("push", url)
-        if missing:
-            return PreconditionFailedError("push", url, "there is no object to be replaced")
-        return PreconditionFailedError("push", url)
+def _refused(condition: Condition, url: str, error: StorageError) -> StorageError | None:
+    """Return what to raise when the store says that the condition does not hold; ``None``: it says something else."""
+    missing = condition.replacing is not None and isinstance(error, ObjectNotFoundError)
+    if answer_of(error.__cause__)[0] == "NoSuchBucket" or not (missing or is_precondition_failed(error)):
+        return None
+    return condition.broken(url, missing=missing)
 
 
 class Writer:
     """Writes objects of one bucket."""
+
+    lanes = PUSH_LANES
 
     def __init__(self, client: Client, uploads: OpenUploads) -> None:
         """Write through ``client``; open uploads are noted in ``uploads``."""
@@ -94,7 +79,7 @@ class Writer:
                 ContentMD5=_base64_md5(part.md5),
                 **self._crc32(part.crc32),
                 **self._client.options.on_write(),
-                **condition.arguments(),
+                **arguments_of(condition),
             )
             return await self._verified(key, part, body, answer, condition)
 
@@ -116,25 +101,14 @@ class Writer:
         written: Callable[[], Awaitable[ObjectInfo | None]],
         condition: Condition,
     ) -> ObjectInfo:
-        """Repeat a conditional write; a refusal after a lost reply may be of our own write: then look.
-
-        ``written`` says whether what is there now is what we write. It is believed only after a lost reply: without
-        one, the object was there before us, whatever it holds.
-        """
-        tries, lost = Tries(self._client.policy), False
-        while True:
-            try:
-                return await once()
-            except StorageError as error:
-                refusal = condition.refused(self._client.url_of(key), error)
-                if refusal is not error:
-                    ours = await written() if lost else None
-                    if ours is not None:
-                        return ours
-                    raise refusal from error
-                lost = lost or is_lost_reply(error)
-                pause = tries.failed(error)
-            await asyncio.sleep(pause)
+        url = self._client.url_of(key)
+        return await until_known(
+            self._client.policy,
+            once,
+            written=written,
+            refusal=lambda error: _refused(condition, url, error),
+            is_lost=is_lost_reply,
+        )
 
     async def _read(self, key: str, info: ObjectInfo) -> bytes:
         chunks = [chunk async for chunk in self._client.range(key, 0, info.size, pin=info.pin)] if info.size else []
@@ -159,11 +133,11 @@ class Writer:
                 "push",
                 self._client.url_of(key),
                 "what the store has is not what was sent",
-                retryable=not condition.arguments(),
+                retryable=not condition,
             )
         return info
 
-    async def begin(self, key: str) -> PartedUpload:
+    async def begin(self, key: str, size: int, condition: Condition) -> PartedUpload:  # noqa: ARG002  asked for at the end
         """Open an upload in parts, and note it."""
         algorithm = (
             {"ChecksumAlgorithm": "CRC32", "ChecksumType": "FULL_OBJECT"}
@@ -229,7 +203,7 @@ class Writer:
                     UploadId=upload.upload_id,
                     MultipartUpload={"Parts": listed},
                     **whole_crc,
-                    **condition.arguments(),
+                    **arguments_of(condition),
                 )
             except StorageError as error:
                 if answer_of(error.__cause__)[0] != "NoSuchUpload":
