@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from anystore_doe.testing import servers
 from anystore_doe.testing.servers import ServerMissingError, require, start_moto
+from anystore_doe.testing.servers import moto as moto_module
 
 pytestmark = pytest.mark.server
 
@@ -81,13 +81,13 @@ def test_iam_lets_the_administrator_in_and_a_user_only_where_its_policy_says():
 
 
 def test_a_missing_server_says_what_to_install(monkeypatch):
-    monkeypatch.setattr(servers, "find_spec", lambda name: None)
+    monkeypatch.setattr(moto_module, "find_spec", lambda name: None)
     with pytest.raises(ServerMissingError, match="pip install 'moto"):
         start_moto()
 
 
 def test_a_server_that_does_not_come_up_shows_its_log(monkeypatch):
-    monkeypatch.setattr(servers, "_CHILD", "raise SystemExit('no port for you')")
+    monkeypatch.setattr(moto_module, "_MAIN", "raise SystemExit('no port for you')")
     with pytest.raises(ServerMissingError, match="no port for you"):
         start_moto()
 

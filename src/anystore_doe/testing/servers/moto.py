@@ -1,4 +1,4 @@
-"""Real servers for tests, each a process of its own on loopback, on a port that the system chose."""
+"""moto: S3, IAM and STS."""
 
 from __future__ import annotations
 
@@ -6,54 +6,22 @@ import contextlib
 import json
 import os
 import re
-import subprocess
 import sys
-import tempfile
-import time
 from http.client import HTTPConnection
 from importlib.util import find_spec
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
+
+from anystore_doe.testing.servers.process import ServerMissingError, ServerProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
-    from types import TracebackType
 
-REQUIRE_SERVERS = "ANYSTORE_DOE_REQUIRE_SERVERS"
-"""Environment variable; ``1`` makes a missing server an error instead of a skip."""
-
-_READY_WITHIN_S = 60.0
-_END_WITHIN_S = 10.0
-_POLL_S = 0.02
 _READY = re.compile(r"Running on (http://127\.0\.0\.1:\d+)")
 _ACCESS = re.compile(r'"([A-Z]+) (\S+) HTTP/1\.\d" (\d{3})')
-
-# The server ends when its stdin does, so that it never outlives a test process, however that ends.
-_CHILD = """
-import os, sys, threading
-def watch():
-    sys.stdin.buffer.read()
-    os._exit(0)
-threading.Thread(target=watch, daemon=True).start()
-from moto.server import main
-main(["-H", "127.0.0.1", "-p", "0"])
-"""
+_MAIN = 'from moto.server import main; main(["-H", "127.0.0.1", "-p", "0"])'
 
 
-class ServerMissingError(Exception):
-    """A server that a test needs is not installed, or did not start; says what to do."""
-
-
-def require(reason: str) -> None:
-    """Skip the calling test because of ``reason``, or fail it when ``ANYSTORE_DOE_REQUIRE_SERVERS=1``."""
-    import pytest
-
-    if os.environ.get(REQUIRE_SERVERS) == "1":
-        pytest.fail(f"{reason} ({REQUIRE_SERVERS}=1)", pytrace=False)
-    pytest.skip(reason)
-
-
-class MotoServer:
+class MotoServer(ServerProcess):
     """A running moto server; use :func:`start_moto`.
 
     Attributes:
@@ -62,18 +30,12 @@ class MotoServer:
         secret_key: The same.
     """
 
-    def __init__(self, process: subprocess.Popen[bytes], endpoint_url: str, log: Path) -> None:
-        """Take over ``process``, which writes its access log to ``log``."""
-        self._process = process
-        self._log = log
-        self.endpoint_url = endpoint_url
+    def __init__(self) -> None:
+        """Start it and wait until it answers."""
+        super().__init__("moto", [sys.executable, "-c", _MAIN], env=_environment())
         self.access_key = "testing"
         self.secret_key = "testing"  # noqa: S105  the server takes any key
-
-    @property
-    def pid(self) -> int:
-        """The process id of the server."""
-        return self._process.pid
+        self.endpoint_url = self.wait_until(lambda: found[1] if (found := _READY.search(self.log)) else "")
 
     @contextlib.contextmanager
     def client(self, service: str = "s3", *, access_key: str = "", secret_key: str = "") -> Iterator[Any]:
@@ -126,28 +88,8 @@ class MotoServer:
 
     def requests(self) -> list[tuple[str, str, int]]:
         """Return method, target and status of every request so far, in the order they were answered."""
-        found = _ACCESS.findall(self._log.read_text(errors="replace"))
+        found = _ACCESS.findall(self.log)
         return [(method, target, int(status)) for method, target, status in found]
-
-    def close(self) -> None:
-        """End the server and wait for it; twice is no error."""
-        self._process.terminate()
-        try:
-            self._process.wait(_END_WITHIN_S)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        if self._process.stdin is not None:
-            self._process.stdin.close()
-        self._log.unlink(missing_ok=True)
-
-    def __enter__(self) -> Self:
-        """Return the running server."""
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        """End it."""
-        self.close()
 
 
 def start_moto(*, iam: bool = False) -> MotoServer:
@@ -162,25 +104,7 @@ def start_moto(*, iam: bool = False) -> MotoServer:
     if find_spec("moto") is None or find_spec("flask") is None:
         msg = "moto is not installed: pip install 'moto[iam,s3,server,sts]'"
         raise ServerMissingError(msg)
-    handle, name = tempfile.mkstemp(prefix="anystore-doe-moto-", suffix=".log")
-    log = Path(name)
-    with os.fdopen(handle, "wb") as sink:
-        process = subprocess.Popen(
-            [sys.executable, "-c", _CHILD],
-            stdin=subprocess.PIPE,
-            stdout=sink,
-            stderr=sink,
-            env=_environment(),
-            start_new_session=True,  # Ctrl-C in a test session is not for the server: it ends with its context
-        )
-    try:
-        server = MotoServer(process, _wait_until_ready(process, log), log)
-    except BaseException:
-        process.kill()
-        process.wait()
-        if process.stdin is not None:
-            process.stdin.close()
-        raise
+    server = MotoServer()
     if iam:
         try:
             server.enforce_iam()
@@ -194,16 +118,3 @@ def _environment() -> dict[str, str]:
     """Return the caller's environment without what would steer moto or hand it credentials."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "MOTO_", "INITIAL_"))}
     return {**kept, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore"}
-
-
-def _wait_until_ready(process: subprocess.Popen[bytes], log: Path) -> str:
-    """Return the URL that the server says it runs on."""
-    deadline = time.monotonic() + _READY_WITHIN_S
-    while True:
-        text = log.read_text(errors="replace")
-        if ready := _READY.search(text):
-            return ready[1]
-        if process.poll() is not None or time.monotonic() > deadline:
-            msg = f"the moto server did not come up (its log {log}):\n{text[-2000:]}"
-            raise ServerMissingError(msg)
-        time.sleep(_POLL_S)
