@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +13,8 @@ from anystore_doe.cli.sweep_options import SweepCommand, sweep_options
 from anystore_doe.report.text import aligned, counted, one_line, size_words
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from anystore_doe.engine.plan import Plan, PlannedRow
 
 SHOWN_ROWS = 200
@@ -42,6 +45,7 @@ def show_plan(made: Plan, *, as_json: bool, show: bool = False) -> None:
             "sweep": made.sweep.name,
             "table": made.sweep.table,
             "warnings": list(made.warnings),
+            "stores": [asdict(store) for store in made.stores],
             "rows": [_plain(made, row, show=show) for row in made.rows],
         }
         click.echo(json.dumps(document, indent=2))
@@ -52,6 +56,8 @@ def show_plan(made: Plan, *, as_json: bool, show: bool = False) -> None:
     if len(made.rows) > SHOWN_ROWS:
         click.echo(f"... and {len(made.rows) - SHOWN_ROWS:,} more; --json has all")
     click.echo(summary(made))
+    for line in _stores(made):
+        click.echo(line)
     if show:
         for row in made.of("run"):
             _show(made, row)
@@ -64,6 +70,14 @@ def summary(made: Plan) -> str:
     if refuse:
         parts.append(f"{len(refuse)} refused")
     return f"{made.sweep.name}: {counted(len(made.rows), 'row')}, {', '.join(parts)}"
+
+
+def _stores(made: Plan) -> Iterator[str]:
+    """Say per store what moves, where there is anything to say: compute far from its data is paid for by the byte."""
+    for store in made.stores:
+        where = f" ({store.region})" if store.region else ""
+        out = f", {size_words(store.bytes_out)} of outputs there" if store.bytes_out else ""
+        yield "  " + one_line(f"{store.url}{where}: {size_words(store.bytes_in)} in{out}")
 
 
 def _why(row: PlannedRow) -> str:

@@ -155,6 +155,8 @@ class Storage(ABC):
 
     url: str
     capabilities: Capabilities = Capabilities()
+    region: str = ""
+    """Where the store is, in its own words (``eu-west-1``), as far as that is known without asking."""
 
     def __repr__(self) -> str:
         """Show the root and nothing else."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from anystore_doe.engine.fingerprint import changed_input, definition_digests
 from anystore_doe.engine.history import foreign_words, read_commit, read_history
 from anystore_doe.engine.pinning import Pinner
+from anystore_doe.engine.stores import shortcomings, totals
 from anystore_doe.errors import (
     AccessDeniedError,
     AnystoreDoeError,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from anystore_doe.contract.storage import Place
     from anystore_doe.engine.staging import Archives
+    from anystore_doe.engine.stores import StoreTotal
     from anystore_doe.model import Commit, PinnedInput, Run, Sweep
 
 LOOKS_AT_ONCE = 16
@@ -45,6 +47,7 @@ class PlannedRow:
         action: ``run``, ``skip`` (committed, nothing changed) or ``refuse``.
         reason: Why, in words; ``""`` for a run that was never tried.
         bytes_in: Bytes of its inputs, 0 when they were not looked at.
+        bytes_out: Bytes of its committed outputs, 0 when there are none.
         cause: For ``refuse``: what rows that name different places have in common; they are told together.
         error_class: For ``refuse``: 3, or 4 when it is about credentials or permission.
         ordered: For ``run``: what a worker gets.
@@ -56,6 +59,7 @@ class PlannedRow:
     hint: str = ""
     cause: str = ""
     bytes_in: int = 0
+    bytes_out: int = 0
     error_class: int = 0
     ordered: OrderedRun | None = None
 
@@ -67,6 +71,7 @@ class Plan:
     sweep: Sweep
     rows: tuple[PlannedRow, ...]
     warnings: tuple[str, ...] = ()
+    stores: tuple[StoreTotal, ...] = ()
 
     def of(self, action: str) -> list[PlannedRow]:
         """Return the rows with this action."""
@@ -151,7 +156,21 @@ def make_plan(
     chosen = sweep.runs if runs is None else runs
     with ThreadPoolExecutor(LOOKS_AT_ONCE, thread_name_prefix="anystore-doe-plan") as pool:
         rows = tuple(pool.map(look.at, chosen, chunksize=1))
-    return Plan(sweep=sweep, rows=rows, warnings=look.warnings(rows))
+    ordered = [row.ordered for row in rows if row.ordered]
+    return Plan(
+        sweep=sweep,
+        rows=rows,
+        warnings=shortcomings(
+            dict.fromkeys(url for one in ordered for url in one.run.inputs),
+            dict.fromkeys(one.run.output for one in ordered),
+            open_storage,
+        ),
+        stores=totals(
+            (found for one in ordered for found in one.inputs),
+            ((row.run.output, row.bytes_out) for row in rows if row.action != "refuse"),
+            open_storage,
+        ),
+    )
 
 
 class _Look:
@@ -232,7 +251,7 @@ class _Look:
             else changed_input(commit.inputs, inputs, self._pinner.digest)
         )
         if changed is None:
-            return PlannedRow(run=run, action="skip", reason="committed", bytes_in=bytes_in)
+            return PlannedRow(run=run, action="skip", reason="committed", bytes_in=bytes_in, bytes_out=commit.bytes_out)
         reason = f"it was committed (attempt {commit.attempt}), and since then {_difference(commit, run) or changed}"
         if not self._overwrite:
             return PlannedRow(
@@ -252,15 +271,6 @@ class _Look:
             replace=True,
         )
         return PlannedRow(run=run, action="run", reason=f"overwrite: {reason}", bytes_in=bytes_in, ordered=ordered)
-
-    def warnings(self, rows: Sequence[PlannedRow]) -> tuple[str, ...]:
-        """Say once per store what it can not do, as far as the runs would miss it."""
-        stores = {id(s): s for row in rows if row.ordered for s in [self._open(row.run.output).storage]}
-        return tuple(
-            f"{storage.url} has no create-only writes: run this sweep from one machine at a time"
-            for storage in stores.values()
-            if not storage.capabilities.create_only
-        )
 
 
 def _difference(commit: Commit, run: Run) -> str:

@@ -86,6 +86,11 @@ class Client:
         """The loop that all coroutines of this class run on."""
         return self._requests.loop
 
+    @property
+    def region(self) -> str:
+        """Where the bucket is, as far as settings and answers told."""
+        return self._requests.region
+
     async def close(self) -> None:
         """Close the connections."""
         await self._requests.close()

@@ -113,6 +113,12 @@ class Requests:
         loop: asyncio.AbstractEventLoop = self._fs.loop
         return loop
 
+    @property
+    def region(self) -> str:
+        """The region that requests are signed for; ``""`` before the first one, and where none was said."""
+        name = str(self._client.meta.region_name or "") if self._client is not None else ""
+        return "" if name == "aws-global" else name
+
     async def send(self, operation: str, **arguments: Any) -> dict[str, Any]:
         """Send one request, once; ``operation`` is the client's method, such as ``get_object``."""
         self._client = await self._fs.set_session()

@@ -44,6 +44,11 @@ class S3Storage(ObjectStorage):
         uploads = OpenUploads(context.state_folder, f"{url} {options.endpoint_url or ''}".strip())
         super().__init__(url, self._s3, Writer(self._s3, uploads), context)
 
+    @property
+    def region(self) -> str:  # type: ignore[override]  # known after the first request
+        """See the contract."""
+        return self._s3.region
+
     def walk(self, prefix: str = "") -> Iterator[ObjectInfo]:
         """See the contract; one page of 1,000 at a time, and nothing outside the prefix is asked for."""
         inside = f"{prefix}/" if prefix else ""
