@@ -78,11 +78,26 @@ def test_a_place_that_nobody_serves_is_refused_with_the_way_out(tmp_path: Path, 
     assert bool(hint) == bool(words.hint)
 
 
-def test_secrets_in_urls_are_not_shown(tmp_path: Path):
-    words = refused(one(tmp_path, "s3://me:geheim123@b/x"), secrets=["geheim123"])
-    assert "t.csv:2: column 'output': the URL holds a password" in words.error
-    words = refused(one(tmp_path, "https://127.0.0.1:9/x?X-Amz-Signature=geheim123"), secrets=["geheim123"])
-    assert "line 2 (run hsdi): the output https://127.0.0.1:9/x?*** is on a store that is read-only here" in words.error
+@pytest.mark.parametrize(
+    ("url", "what"),
+    [
+        ("s3://me:geheim123@b/x", "a password"),
+        ("https://127.0.0.1:9/x?X-Amz-Signature=geheim123", "a signature"),
+        ("https://127.0.0.1:9/x?x=1&X-Goog-Credential=geheim123", "a signature"),
+        ("https://acc.blob.core.windows.net/c/x?sv=2024-01-01&sig=geheim123", "a signature"),
+        ("abfss://c@acc.dfs.core.windows.net/x?sig=geheim123", "a signature"),
+    ],
+)
+@pytest.mark.parametrize("column", ["input", "output"])
+def test_a_secret_in_a_url_is_refused_and_not_shown(tmp_path: Path, url: str, what: str, column: str):
+    row = f"{url},out/x" if column == "input" else f"in/a,{url}"
+    words = refused(desk_of(tmp_path, {"t.csv": f"input,output\n{row}\n"}), secrets=["geheim123"])
+    assert f"t.csv:2: column '{column}': the URL holds {what}, which would end up in records" in words.error
+
+
+def test_a_question_mark_in_a_key_is_no_signature(tmp_path: Path):
+    words = refused(one(tmp_path, "nosuch://b/x?versionId=1"))
+    assert "no storage plugin serves nosuch://" in words.error
 
 
 def test_without_its_plugin_s3_is_refused_with_the_line_that_installs_it(tmp_path: Path):

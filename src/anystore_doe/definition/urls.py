@@ -7,6 +7,12 @@ import re
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 _ONE_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)", re.ASCII)
+_SIGNED = re.compile(
+    r"[?&](sig|signature|sas|access_token|x-amz-(signature|credential|security-token)|x-goog-(signature|credential)"
+    r"|awsaccesskeyid|googleaccessid)=",
+    re.ASCII | re.IGNORECASE,
+)
+"""Query parameters by which whoever has the URL has the object: shared access signatures and presigned URLs."""
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -28,7 +34,7 @@ def absolute_url(text: str, base: str) -> str:
 
     Raises:
         BadUrlError: it is empty, has one slash for two, holds control characters, a ``.`` or ``..`` part (in a URL),
-            a password, or nothing after its scheme.
+            a password or a signature, or nothing after its scheme.
     """
     if _CONTROL.search(text):
         raise BadUrlError("holds a control character")
@@ -45,6 +51,11 @@ def absolute_url(text: str, base: str) -> str:
     host = rest.partition("/")[0]
     if "@" in host and ":" in host.rpartition("@")[0] and not scheme.startswith("abfs"):
         raise BadUrlError("holds a password, which would end up in records; put it into [storage] settings")
+    if _SIGNED.search(rest):
+        raise BadUrlError(
+            "holds a signature, which would end up in records; leave the query away, and put what opens the store "
+            "into [storage] settings"
+        )
     if not rest.strip("/"):
         raise BadUrlError("names no place")
     return f"{scheme}://{rest}"

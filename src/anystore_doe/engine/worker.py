@@ -51,7 +51,7 @@ def live_order(order: WorkOrder, stop: threading.Event, around: Surroundings) ->
         around=around,
         slots=slots,
         runs_folder=folder,
-        machinefile=_machinefile(folder, resources.cores_per_slot),
+        machinefile=_machinefile(_made(work_root), resources.cores_per_slot),
         common_env=common_environment(
             around.environ, order.recipe, credential_env=around.credential_env, blank_env=around.blank_env
         ),
@@ -60,7 +60,7 @@ def live_order(order: WorkOrder, stop: threading.Event, around: Surroundings) ->
     shift = _Shift(crew)
     threads = min(len(order.runs), resources.slots + resources.lookahead)
     with (
-        worker_at_work(_made(work_root)),
+        worker_at_work(work_root),
         closing(slots),
         _stopping(stop, shift),
         ThreadPoolExecutor(threads, thread_name_prefix="anystore-doe-run") as pool,
@@ -80,9 +80,9 @@ def _made(folder: Path) -> Path:
     return folder
 
 
-def _machinefile(folder: Path, cores: int) -> Path:
-    """Write the machine file of this machine's slots: one serves all runs, and machines may share ``folder``."""
-    file = folder / f"machinefile.{socket.gethostname()}"
+def _machinefile(work_root: Path, cores: int) -> Path:
+    """Write the machine file of this machine's slots: one serves all runs, and machines may share a work root."""
+    file = work_root / f"machinefile.{socket.gethostname()}"
     try:
         part = file.with_name(f"{file.name}.{os.getpid()}.part")
         part.write_text(machinefile_text(cores), encoding="utf-8")
