@@ -71,14 +71,17 @@ TESTING = {
     "LoseReply",
     "MemoryStorage",
     "MotoServer",
+    "OpenSshServer",
     "Rule",
     "ServerMissingError",
+    "ServerProcess",
     "StorageContract",
     "Swap",
     "Truncate",
     "require",
     "s3_error",
     "start_moto",
+    "start_sshd",
 }
 
 ROOMS = {anystore_doe.contract: CONTRACT, anystore_doe.model: MODEL, anystore_doe.testing: TESTING}

@@ -17,7 +17,15 @@ if TYPE_CHECKING:
     from anystore_doe.testing.memory import MemoryStorage
     from anystore_doe.testing.proxy import FaultProxy
     from anystore_doe.testing.seeded import Bugs
-    from anystore_doe.testing.servers import MotoServer, ServerMissingError, require, start_moto
+    from anystore_doe.testing.servers import (
+        MotoServer,
+        OpenSshServer,
+        ServerMissingError,
+        ServerProcess,
+        require,
+        start_moto,
+        start_sshd,
+    )
     from anystore_doe.testing.storage_contract import StorageContract
 
 __all__ = [
@@ -33,14 +41,17 @@ __all__ = [
     "LoseReply",
     "MemoryStorage",
     "MotoServer",
+    "OpenSshServer",
     "Rule",
     "ServerMissingError",
+    "ServerProcess",
     "StorageContract",
     "Swap",
     "Truncate",
     "require",
     "s3_error",
     "start_moto",
+    "start_sshd",
 ]
 
 _MODULES = {
@@ -50,7 +61,15 @@ _MODULES = {
     "memory": ("MemoryStorage",),
     "proxy": ("FaultProxy",),
     "seeded": ("Bugs",),
-    "servers": ("MotoServer", "ServerMissingError", "require", "start_moto"),
+    "servers": (
+        "MotoServer",
+        "OpenSshServer",
+        "ServerMissingError",
+        "ServerProcess",
+        "require",
+        "start_moto",
+        "start_sshd",
+    ),
     "storage_contract": ("StorageContract",),
 }
 _WITH_ASSERTS = (
