@@ -68,6 +68,7 @@ TESTING = {
     "ExecutorContract",
     "FaultProxy",
     "Flip",
+    "HttpFaultsContract",
     "LoseReply",
     "MemoryStorage",
     "MotoServer",

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         start_sshd,
     )
     from anystore_doe.testing.storage_contract import StorageContract
+    from anystore_doe.testing.storage_faults import HttpFaultsContract
 
 __all__ = [
     "Answer",
@@ -38,6 +39,7 @@ __all__ = [
     "ExecutorContract",
     "FaultProxy",
     "Flip",
+    "HttpFaultsContract",
     "LoseReply",
     "MemoryStorage",
     "MotoServer",
@@ -71,11 +73,13 @@ _MODULES = {
         "start_sshd",
     ),
     "storage_contract": ("StorageContract",),
+    "storage_faults": ("HttpFaultsContract",),
 }
 _WITH_ASSERTS = (
     "archive_contract",
     "executor_contract",
     "storage_contract",
+    "storage_faults",
     "storage_names",
     "storage_reads",
     "storage_writes",
