@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from anystore_doe.engine.claim import read_claim
+from anystore_doe.engine.claim import owner_of, read_claim
 from anystore_doe.engine.history import last_attempt, read_attempt, read_commit
-from anystore_doe.engine.processes import is_gone, owner_of, this_process
 from anystore_doe.errors import AnystoreDoeError
+from anystore_doe.processes import is_gone, this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
