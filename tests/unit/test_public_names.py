@@ -61,6 +61,7 @@ MODEL = {
 TESTING = {
     "Answer",
     "ArchiveContract",
+    "AzuriteServer",
     "Bugs",
     "Crafted",
     "Cut",
@@ -78,6 +79,7 @@ TESTING = {
     "Truncate",
     "require",
     "s3_error",
+    "start_azurite",
     "start_moto",
 }
 

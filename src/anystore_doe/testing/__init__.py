@@ -17,12 +17,20 @@ if TYPE_CHECKING:
     from anystore_doe.testing.memory import MemoryStorage
     from anystore_doe.testing.proxy import FaultProxy
     from anystore_doe.testing.seeded import Bugs
-    from anystore_doe.testing.servers import MotoServer, ServerMissingError, require, start_moto
+    from anystore_doe.testing.servers import (
+        AzuriteServer,
+        MotoServer,
+        ServerMissingError,
+        require,
+        start_azurite,
+        start_moto,
+    )
     from anystore_doe.testing.storage_contract import StorageContract
 
 __all__ = [
     "Answer",
     "ArchiveContract",
+    "AzuriteServer",
     "Bugs",
     "Crafted",
     "Cut",
@@ -40,6 +48,7 @@ __all__ = [
     "Truncate",
     "require",
     "s3_error",
+    "start_azurite",
     "start_moto",
 ]
 
@@ -50,7 +59,7 @@ _MODULES = {
     "memory": ("MemoryStorage",),
     "proxy": ("FaultProxy",),
     "seeded": ("Bugs",),
-    "servers": ("MotoServer", "ServerMissingError", "require", "start_moto"),
+    "servers": ("AzuriteServer", "MotoServer", "ServerMissingError", "require", "start_azurite", "start_moto"),
     "storage_contract": ("StorageContract",),
 }
 _WITH_ASSERTS = (
