@@ -100,9 +100,9 @@ class Client:
         """Return ``key`` as it is.
 
         Raises:
-            UnsupportedError: it is empty or too long, has control characters, can not be encoded, or would be taken
-                for another: the service reads ``\\`` as ``/``, may drop a ``.`` at the end of a part and resolves ``.`` and
-                ``..`` ("Naming and referencing containers, blobs, and metadata" advises against all of them).
+            UnsupportedError: it is empty or too long, has control characters, can not be encoded, or might be taken
+                for another: a backslash for ``/``, a part without the ``.`` at its end, and HTTP software resolves
+                ``.`` and ``..`` ("Naming and referencing containers, blobs, and metadata" warns of all of them).
         """
         what, parts = "", key.split("/")
         if not 0 < len(key) <= _MAX_KEY_CHARACTERS:
@@ -114,7 +114,7 @@ class Client:
         elif any(0xD800 <= ord(c) < 0xE000 for c in key):
             what = "is not valid Unicode"
         elif "\\" in key:
-            what = "has a backslash, which Azure takes for /"
+            what = "has a backslash, which Azure may take for /"
         elif any(part.endswith(".") for part in parts):
             what = "has a part that ends with '.', which Azure may leave out"
         if what:
@@ -228,7 +228,7 @@ class Client:
             raise StorageError(doing, url, "the store does not serve ranges")
 
     async def read(self, key: str, start: int, end: int | None, *, pin: str | None) -> bytes:
-        """Return a range as the contract's ``read`` does; Azure counts no range from the end, so the size is asked for."""
+        """Return a range as the contract's ``read`` does; Azure counts none from the end, so the size is asked for."""
         if start < 0:
             info = await self.head(key, doing="read", pin=pin)
             start, pin = max(0, info.size + start), info.pin

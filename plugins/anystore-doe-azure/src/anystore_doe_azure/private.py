@@ -1,10 +1,10 @@
 """The only module that touches objects of azure-storage-blob, azure-core and aiohttp; a test fails when they move.
 
 Requests go through the pipeline of a ``BlobServiceClient`` of our own, which signs them. Not through adlfs's
-``AzureBlobFileSystem.service_client``: adlfs (2026.8.0) has no switch for the retries of the client that it builds, lets
-``AZURE_STORAGE_*`` variables win over settings (a connection string for another account, say), knows no endpoint that
-is not https, and keeps every file system alive by its finalizers. Nor through the client's own methods:
-``download_blob`` holds 32 MiB at once and tries three times on its own account.
+``AzureBlobFileSystem.service_client``: adlfs (2026.8.0) has no switch for the retries of the client that it builds,
+lets ``AZURE_STORAGE_*`` variables win over settings (a connection string for another account, say), takes an endpoint
+that is not https from connection strings only, and keeps every file system alive by its finalizers. Nor through the
+client's own methods: ``download_blob`` holds 32 MiB at once and tries three times on its own account.
 """
 
 from __future__ import annotations
@@ -54,16 +54,17 @@ def _transport(connections: int) -> Any:
     import aiohttp
     from azure.core.pipeline.transport import AioHttpTransport
 
-    class OnceTransport(AioHttpTransport):
+    class OnceTransport(AioHttpTransport):  # type: ignore[misc]  # azure-core is not typed strictly
         async def open(self) -> None:
             if self.session is None and not self._has_been_opened:
-                self.session = aiohttp.ClientSession(
+                session = aiohttp.ClientSession(
                     connector=aiohttp.TCPConnector(limit=connections),
                     cookie_jar=aiohttp.DummyCookieJar(),
                     auto_decompress=False,
                     trust_env=True,
                 )
-                self.session._retry_connection = False  # aiohttp has no other switch
+                session._retry_connection = False  # aiohttp has no other switch
+                self.session: Any = session
             await super().open()
 
     return OnceTransport(

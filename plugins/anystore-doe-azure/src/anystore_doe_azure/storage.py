@@ -80,7 +80,7 @@ class AzureStorage(ObjectStorage):
         return await retried(self._azure.policy, once)
 
     def delete(self, keys: Iterable[str]) -> None:
-        """See the contract; one request for each blob (a batch has no fewer charges), several at once."""
+        """See the contract; one request for each blob, several at once."""
         checked = (self._azure.check_key("delete", key) for key in keys)
         while batch := list(islice(checked, _DELETE_BATCH)):
             self._run(self._delete(batch))
