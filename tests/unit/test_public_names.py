@@ -61,6 +61,7 @@ MODEL = {
 TESTING = {
     "Answer",
     "ArchiveContract",
+    "AzuriteServer",
     "Bugs",
     "Crafted",
     "Cut",
@@ -81,6 +82,7 @@ TESTING = {
     "Truncate",
     "require",
     "s3_error",
+    "start_azurite",
     "start_moto",
     "start_sshd",
 }

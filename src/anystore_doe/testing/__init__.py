@@ -18,11 +18,13 @@ if TYPE_CHECKING:
     from anystore_doe.testing.proxy import FaultProxy
     from anystore_doe.testing.seeded import Bugs
     from anystore_doe.testing.servers import (
+        AzuriteServer,
         MotoServer,
         OpenSshServer,
         ServerMissingError,
         ServerProcess,
         require,
+        start_azurite,
         start_moto,
         start_sshd,
     )
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Answer",
     "ArchiveContract",
+    "AzuriteServer",
     "Bugs",
     "Crafted",
     "Cut",
@@ -52,6 +55,7 @@ __all__ = [
     "Truncate",
     "require",
     "s3_error",
+    "start_azurite",
     "start_moto",
     "start_sshd",
 ]
@@ -64,11 +68,13 @@ _MODULES = {
     "proxy": ("FaultProxy",),
     "seeded": ("Bugs",),
     "servers": (
+        "AzuriteServer",
         "MotoServer",
         "OpenSshServer",
         "ServerMissingError",
         "ServerProcess",
         "require",
+        "start_azurite",
         "start_moto",
         "start_sshd",
     ),

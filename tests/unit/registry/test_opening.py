@@ -159,3 +159,8 @@ def test_settings_of_a_prefix_that_is_not_used_may_need_a_missing_plugin():
     assert opened("t://b/x").key == "x"
     with pytest.raises(UnknownSchemeError):
         opened("gs://x/y")
+
+
+def test_a_secret_is_in_no_repr_of_options():
+    assert "geheim" not in repr(Options(token="geheim", config_file="c"))
+    assert "config_file='c'" in repr(Options(token="geheim", config_file="c"))
