@@ -66,6 +66,7 @@ TESTING = {
     "Cut",
     "Delay",
     "ExecutorContract",
+    "FakeGcsServer",
     "FaultProxy",
     "Flip",
     "LoseReply",
@@ -78,6 +79,7 @@ TESTING = {
     "Truncate",
     "require",
     "s3_error",
+    "start_fake_gcs",
     "start_moto",
 }
 

@@ -17,7 +17,14 @@ if TYPE_CHECKING:
     from anystore_doe.testing.memory import MemoryStorage
     from anystore_doe.testing.proxy import FaultProxy
     from anystore_doe.testing.seeded import Bugs
-    from anystore_doe.testing.servers import MotoServer, ServerMissingError, require, start_moto
+    from anystore_doe.testing.servers import (
+        FakeGcsServer,
+        MotoServer,
+        ServerMissingError,
+        require,
+        start_fake_gcs,
+        start_moto,
+    )
     from anystore_doe.testing.storage_contract import StorageContract
 
 __all__ = [
@@ -28,6 +35,7 @@ __all__ = [
     "Cut",
     "Delay",
     "ExecutorContract",
+    "FakeGcsServer",
     "FaultProxy",
     "Flip",
     "LoseReply",
@@ -40,6 +48,7 @@ __all__ = [
     "Truncate",
     "require",
     "s3_error",
+    "start_fake_gcs",
     "start_moto",
 ]
 
@@ -50,7 +59,7 @@ _MODULES = {
     "memory": ("MemoryStorage",),
     "proxy": ("FaultProxy",),
     "seeded": ("Bugs",),
-    "servers": ("MotoServer", "ServerMissingError", "require", "start_moto"),
+    "servers": ("FakeGcsServer", "MotoServer", "ServerMissingError", "require", "start_fake_gcs", "start_moto"),
     "storage_contract": ("StorageContract",),
 }
 _WITH_ASSERTS = (
