@@ -63,7 +63,7 @@ class Remote:
         size: Bytes.
         read_range: ``read_range(start, end)`` yields the bytes of that range of *this* version, or raises
             :class:`~anystore_doe.errors.StorageError`: ``InputChangedError`` when the version is gone.
-        checksums: As in :class:`~anystore_doe.model.ObjectInfo`; the one of the name of ``crc`` is compared, or ``md5``.
+        checksums: As in :class:`~anystore_doe.model.ObjectInfo`; that of ``crc`` is compared, else the MD5.
         crc: What is computed of the bytes as they are written.
     """
 
