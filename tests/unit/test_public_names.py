@@ -67,6 +67,7 @@ TESTING = {
     "Cut",
     "Delay",
     "ExecutorContract",
+    "FakeGcsServer",
     "FaultProxy",
     "Flip",
     "HttpFaultsContract",
@@ -83,6 +84,7 @@ TESTING = {
     "require",
     "s3_error",
     "start_azurite",
+    "start_fake_gcs",
     "start_moto",
     "start_sshd",
 }

@@ -50,6 +50,7 @@ class OpenUploads:
         record = {"store": self._store, "key": key, "upload_id": upload_id, "process": asdict(this_process())}
         path = self._folder / f"{secrets.token_hex(8)}.json"
         fresh = path.with_suffix(".new")
+        fresh.touch(mode=0o600)  # some clouds' upload ids are all that it takes to write the object
         fresh.write_text(json.dumps(record))
         fresh.replace(path)
         return OpenUpload(key=key, upload_id=upload_id, note=path)

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
     from anystore_doe.testing.seeded import Bugs
     from anystore_doe.testing.servers import (
         AzuriteServer,
+        FakeGcsServer,
         MotoServer,
         OpenSshServer,
         ServerMissingError,
         ServerProcess,
         require,
         start_azurite,
+        start_fake_gcs,
         start_moto,
         start_sshd,
     )
@@ -40,6 +42,7 @@ __all__ = [
     "Cut",
     "Delay",
     "ExecutorContract",
+    "FakeGcsServer",
     "FaultProxy",
     "Flip",
     "HttpFaultsContract",
@@ -56,6 +59,7 @@ __all__ = [
     "require",
     "s3_error",
     "start_azurite",
+    "start_fake_gcs",
     "start_moto",
     "start_sshd",
 ]
@@ -69,12 +73,14 @@ _MODULES = {
     "seeded": ("Bugs",),
     "servers": (
         "AzuriteServer",
+        "FakeGcsServer",
         "MotoServer",
         "OpenSshServer",
         "ServerMissingError",
         "ServerProcess",
         "require",
         "start_azurite",
+        "start_fake_gcs",
         "start_moto",
         "start_sshd",
     ),
