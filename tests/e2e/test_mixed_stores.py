@@ -6,31 +6,34 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
-from clouds import SftpBucket
-from sweeping import Bucket, Desk, FileBucket, S3Bucket, commit_of, zipped
-
-from anystore_doe.testing.servers import MotoServer, OpenSshServer, ServerMissingError, require, start_sshd
+from clouds import AzureBucket, GcsBucket, SftpBucket
+from sweeping import BUCKET, Bucket, Desk, FileBucket, S3Bucket, commit_of, zipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
+
+    from anystore_doe.testing.servers import AzuriteServer, FakeGcsServer, MotoServer, OpenSshServer
 
 CASE = {"engine.in": "rpm 1500\n", "sub/map.dat": "1 2 3\n"}
 
 
-@pytest.fixture(scope="module")
-def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]:
-    try:
-        with start_sshd(tmp_path_factory.mktemp("sshd")) as server:
-            yield server
-    except ServerMissingError as error:
-        require(str(error))
-
-
 @pytest.fixture
-def buckets(desk: Desk, moto: MotoServer, sshd: OpenSshServer, tmp_path: Path) -> dict[str, Bucket]:
-    sftp = SftpBucket(sshd, tmp_path / "sftp", home=desk.folder)
-    return {"s3": S3Bucket(moto, uuid4().hex), "file": FileBucket(tmp_path / "files"), "sftp": sftp}
+def buckets(
+    desk: Desk,
+    moto: MotoServer,
+    fake_gcs: FakeGcsServer,
+    azurite: AzuriteServer,
+    sshd: OpenSshServer,
+    tmp_path: Path,
+) -> dict[str, Bucket]:
+    prefix = uuid4().hex
+    return {
+        "s3": S3Bucket(moto, prefix),
+        "gcs": GcsBucket(fake_gcs, BUCKET, prefix),
+        "azure": AzureBucket(azurite, BUCKET, prefix),
+        "sftp": SftpBucket(sshd, tmp_path / "sftp", home=desk.folder),
+        "file": FileBucket(tmp_path / "files"),
+    }
 
 
 @pytest.fixture
