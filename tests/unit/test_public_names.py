@@ -77,6 +77,7 @@ TESTING = {
     "StorageContract",
     "Swap",
     "Truncate",
+    "azure_error",
     "require",
     "s3_error",
     "start_azurite",
