@@ -81,6 +81,7 @@ TESTING = {
     "StorageContract",
     "Swap",
     "Truncate",
+    "azure_error",
     "require",
     "s3_error",
     "start_azurite",

@@ -11,7 +11,7 @@ from anystore_doe_azure.storage import AzureStorage
 
 from anystore_doe.contract import StorageContext, Watch
 from anystore_doe.fsspec_storage.retrying import RetryPolicy
-from anystore_doe.testing import Answer, FaultProxy, ServerMissingError, require, start_azurite
+from anystore_doe.testing import FaultProxy, ServerMissingError, require, start_azurite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -109,16 +109,3 @@ def large_file(large: bytes, tmp_path: Path) -> Path:
     file = tmp_path / "large.bin"
     file.write_bytes(large)
     return file
-
-
-def azure_error(status: int, code: str, *, detail: str = "", retry_after_s: int | None = None) -> Answer:
-    """Return an answer as Azure gives it ("Status and error codes" in the Azure Storage REST reference)."""
-    extra = f"<AuthenticationErrorDetail>{detail}</AuthenticationErrorDetail>" if detail else ""
-    body = (
-        f'\ufeff<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{code} was said.\n'
-        f"RequestId:fault\nTime:2026-11-25T00:00:00Z</Message>{extra}</Error>"
-    )
-    headers = {"Content-Type": "application/xml", "x-ms-error-code": code}
-    if retry_after_s is not None:
-        headers["Retry-After"] = str(retry_after_s)
-    return Answer(status=status, body=body.encode(), headers=headers)

@@ -13,7 +13,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anystore_doe.testing.archive_contract import ArchiveContract, Crafted
     from anystore_doe.testing.executor_contract import ExecutorContract
-    from anystore_doe.testing.faults import Answer, Cut, Delay, Flip, LoseReply, Rule, Swap, Truncate, s3_error
+    from anystore_doe.testing.faults import (
+        Answer,
+        Cut,
+        Delay,
+        Flip,
+        LoseReply,
+        Rule,
+        Swap,
+        Truncate,
+        azure_error,
+        s3_error,
+    )
     from anystore_doe.testing.memory import MemoryStorage
     from anystore_doe.testing.proxy import FaultProxy
     from anystore_doe.testing.seeded import Bugs
@@ -56,6 +67,7 @@ __all__ = [
     "StorageContract",
     "Swap",
     "Truncate",
+    "azure_error",
     "require",
     "s3_error",
     "start_azurite",
@@ -67,7 +79,7 @@ __all__ = [
 _MODULES = {
     "archive_contract": ("ArchiveContract", "Crafted"),
     "executor_contract": ("ExecutorContract",),
-    "faults": ("Answer", "Cut", "Delay", "Flip", "LoseReply", "Rule", "Swap", "Truncate", "s3_error"),
+    "faults": ("Answer", "Cut", "Delay", "Flip", "LoseReply", "Rule", "Swap", "Truncate", "azure_error", "s3_error"),
     "memory": ("MemoryStorage",),
     "proxy": ("FaultProxy",),
     "seeded": ("Bugs",),

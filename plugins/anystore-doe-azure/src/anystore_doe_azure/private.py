@@ -134,7 +134,9 @@ class Requests:
             url += f"?{urlencode(query, quote_via=quote)}"
         sent = {"x-ms-version": service.api_version, "Accept-Encoding": "identity", **headers}
         if body is not None:
-            sent |= {"Content-Length": str(body.getbuffer().nbytes), "Content-Type": "application/octet-stream"}
+            size = body.seek(0, 2)  # not by its buffer, which would be a copy
+            body.seek(0)
+            sent |= {"Content-Length": str(size), "Content-Type": "application/octet-stream"}
         elif method == "PUT":
             sent["Content-Length"] = "0"
         content = _pieces(body) if body is not None and int(sent["Content-Length"]) else None

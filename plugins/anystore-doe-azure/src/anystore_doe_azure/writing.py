@@ -13,7 +13,7 @@ from anystore_doe.errors import ChecksumError, ObjectNotFoundError, StorageError
 from anystore_doe.fsspec_storage.bridge import off_loop
 from anystore_doe.fsspec_storage.checksums import disagreement
 from anystore_doe.fsspec_storage.conditions import Condition, until_known
-from anystore_doe.fsspec_storage.mover import PUSH_LANES, Part
+from anystore_doe.fsspec_storage.mover import MIB, PUSH_LANES, Part
 from anystore_doe.model import ObjectInfo
 from anystore_doe_azure.client import Client, md5_of, pin_of, quoted
 from anystore_doe_azure.errors import answer_of, is_condition_broken, is_lost_reply
@@ -142,8 +142,9 @@ class StagedUpload:
         """
 
         def update() -> None:
-            with body.getbuffer() as view:
-                self._whole.update(view)
+            while piece := body.read(MIB):  # its buffer as a whole would be a copy
+                self._whole.update(piece)
+            body.seek(0)
 
         async with self._turn:
             await self._turn.wait_for(lambda: self._digested >= part.number - 1)
