@@ -146,7 +146,9 @@ def test_no_token_travels_in_the_clear_to_another_machine(open_at, key_file, gua
 
 
 def test_no_credentials_says_where_they_were_looked_for(open_at, tmp_path, guard, monkeypatch):
-    with pytest.raises(CredentialsError, match="tried: GOOGLE_APPLICATION_CREDENTIALS, gcloud auth") as raised:
+    with pytest.raises(
+        CredentialsError, match=r"no credentials were found \(tried: GOOGLE_APPLICATION_CREDENTIALS, gcloud auth"
+    ) as raised:
         open_at(None).stat("k")
     assert raised.value.exit_code == 4
     assert "credentials_file" in raised.value.hint

@@ -227,6 +227,13 @@ def test_a_request_is_sent_once(through_proxy, proxy, watch):
             assert len(proxy.seen(method)) == expected
 
 
+def test_no_redirection_is_followed(through_proxy, proxy):
+    proxy.add(Rule(method="GET", path="*/k", fault=Answer(status=307, headers={"Location": f"{proxy.url}/elsewhere"})))
+    with pytest.raises(StorageError, match="307"):
+        through_proxy.stat("k")
+    assert proxy.seen(path="/elsewhere") == []
+
+
 @pytest.mark.parametrize("size", [100, 17 * 2**20])
 def test_a_creation_whose_reply_is_lost_is_known_as_ours(through_proxy, proxy, tmp_path, watch, size, context):
     source = tmp_path / "source"

@@ -231,7 +231,7 @@ def test_no_more_is_asked_of_the_store_than_needed(through_proxy, proxy, bucket,
     assert all("prefix=p%2F" in seen.query for seen in proxy.seen("GET", objects))
     ranges = proxy.seen("GET", "/download*b")
     assert len(ranges) == 3
-    assert all(f"generation={pin}" in seen.query and "range" in seen.headers for seen in ranges)
+    assert all(f"&generation={pin}" in seen.query and "range" in seen.headers for seen in ranges)
 
 
 def test_settings_reach_every_request_that_they_are_for(proxy, open_at, watch, large_file, tmp_path):

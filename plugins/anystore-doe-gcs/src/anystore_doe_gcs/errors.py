@@ -193,8 +193,11 @@ class Translator:
         from google.auth import exceptions as sdk
 
         if isinstance(error, sdk.DefaultCredentialsError) and not self._options.credentials_file:
-            what = f"no credentials were found: {_first(error)} ({self._looked()})"
-            return CredentialsError(doing, url, what, hint=self._hint())
+            said = _first(error)
+            more = "" if said.startswith("Your default credentials") else f": {said}"
+            return CredentialsError(
+                doing, url, f"no credentials were found{more} ({self._looked()})", hint=self._hint()
+            )
         if isinstance(error, sdk.TransportError) or (isinstance(error, sdk.RefreshError) and error.retryable):
             return StorageError(doing, url, f"no access token could be had: {_first(error)}", retryable=True)
         if isinstance(error, sdk.GoogleAuthError):
