@@ -10,6 +10,7 @@ import pytest
 from anystore_doe_azure import AzureOptions, open_azure
 
 from anystore_doe.contract import Place, StorageContext
+from anystore_doe.testing import HttpFaultsContract
 from anystore_doe.testing.storage_contract import StorageContract
 
 if TYPE_CHECKING:
@@ -48,3 +49,9 @@ class TestAzureContract(StorageContract):
 
     def another(self, place: Place) -> Storage:
         return opened(self.azurite, place.storage.url.removeprefix("az://"))
+
+
+class TestAzureFaults(HttpFaultsContract):
+    @pytest.fixture
+    def place(self, through_proxy: Storage) -> Place:
+        return Place(storage=through_proxy, key="kit")

@@ -10,6 +10,7 @@ import pytest
 from anystore_doe_gcs import GcsOptions, open_gcs
 
 from anystore_doe.contract import Place, StorageContext
+from anystore_doe.testing import Answer, HttpFaultsContract
 from anystore_doe.testing.storage_contract import StorageContract
 
 if TYPE_CHECKING:
@@ -42,3 +43,19 @@ class TestGcsContract(StorageContract):
 
     def another(self, place: Place) -> Storage:
         return opened(self.server, place.storage.url.removeprefix("gs://"))
+
+
+class TestGcsFaults(HttpFaultsContract):
+    expired = Answer(
+        status=401, body=b'{"error": {"code": 401, "message": "token expired", "status": "UNAUTHENTICATED"}}'
+    )
+
+    @pytest.fixture
+    def place(self, through_proxy: Storage) -> Place:
+        return Place(storage=through_proxy, key="kit")
+
+    def requests(self, doing: str, key: str) -> dict[str, str]:
+        """A small object goes out with its name in the body."""
+        if doing == "push":
+            return {"method": "POST", "path": "/upload/*"}
+        return {"method": "GET", "query": "*alt=media*"}
