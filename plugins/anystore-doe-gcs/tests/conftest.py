@@ -38,7 +38,8 @@ def server() -> Iterator[FakeGcsServer]:
 def google_environment(monkeypatch, tmp_path):
     """Nothing of the machine's own configuration, and nobody is asked whether this is Google's machine."""
     for name in list(os.environ):
-        if name.startswith(("GOOGLE_", "CLOUDSDK_", "GCE_", "GCSFS_", "FSSPEC_", "STORAGE_EMULATOR_HOST")):
+        ours = ("GOOGLE_", "CLOUDSDK_", "GCE_", "GCSFS_", "FSSPEC_", "STORAGE_EMULATOR_HOST")
+        if name.startswith(ours) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     monkeypatch.setenv("CLOUDSDK_CONFIG", str(tmp_path / "no-gcloud"))
     monkeypatch.setenv("NO_GCE_CHECK", "true")

@@ -290,6 +290,9 @@ def test_googles_own_tools_are_told_what_the_options_say():
         "STORAGE_EMULATOR_HOST": "http://h",
         "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": "http://h/storage/v1/",
     }
+    assert entry.share(GcsOptions(endpoint_url="https://h/")) == {
+        "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": "https://h/storage/v1/"
+    }
     assert entry.share(GcsOptions(anonymous=True)) == {"CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true"}
 
 

@@ -17,7 +17,7 @@ _OURS = {"crc32c": "crc32c", "md5Hash": "md5"}
 
 
 def extend(data: bytes, crc: int) -> int:
-    """Return the CRC-32C of what ``crc`` is of, followed by ``data``; it lets other threads run meanwhile."""
+    """Return the CRC-32C of what ``crc`` is of, followed by ``data``."""
     found: int = google_crc32c.extend(crc, data)
     return found
 

@@ -55,16 +55,16 @@ class GcsOptions:
 
     def for_google_tools(self) -> dict[str, str]:
         """Return the variables by which gcloud and Google's libraries find what these options say."""
+        endpoint = (self.endpoint_url or "").rstrip("/")
         variables = {
             "GOOGLE_APPLICATION_CREDENTIALS": self.credentials_file,
             "CLOUDSDK_AUTH_CREDENTIAL_FILE_OVERRIDE": self.credentials_file,
             "CLOUDSDK_AUTH_DISABLE_CREDENTIALS": "true" if self.anonymous else None,
             "GOOGLE_CLOUD_PROJECT": self.project,
             "CLOUDSDK_CORE_PROJECT": self.project,
-            "STORAGE_EMULATOR_HOST": self.endpoint_url,
-            "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{self.endpoint_url}/storage/v1/"
-            if self.endpoint_url
-            else None,
+            # over https it is no emulator, and Google's libraries would send no credentials
+            "STORAGE_EMULATOR_HOST": endpoint if endpoint.startswith("http://") else None,
+            "CLOUDSDK_API_ENDPOINT_OVERRIDES_STORAGE": f"{endpoint}/storage/v1/" if endpoint else None,
         }
         return {name: value for name, value in variables.items() if value is not None}
 

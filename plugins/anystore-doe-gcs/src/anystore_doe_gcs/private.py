@@ -210,7 +210,7 @@ class Requests:
 
         Args:
             method: Of HTTP.
-            target: Path below the store's address, or a whole URL; percent-encoded.
+            target: Path below the store's address, or a session's whole URL, which gets no query; percent-encoded.
             query: Not yet encoded.
             headers: Beside those that say who asks.
             body: Pieces of the request's body; they are not copied.
@@ -235,10 +235,10 @@ class Requests:
         import yarl
 
         session = await self._ready()
-        url = target if "://" in target else f"{self.location}{target}"
-        asked = urlencode({**(query or {}), **self._query}, quote_via=quote)
-        if asked:
-            url += ("&" if "?" in url else "?") + asked
+        url = target  # a session's, which is taken as the store gave it
+        if "://" not in target:
+            asked = urlencode({**(query or {}), **self._query}, quote_via=quote)
+            url = f"{self.location}{target}{f'?{asked}' if asked else ''}"
         sent = {"Accept-Encoding": "identity", **(headers or {}), **await self._who(url)}
         size = sum(len(piece) for piece in body)
         if size or method != "GET":

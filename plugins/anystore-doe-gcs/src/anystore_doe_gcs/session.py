@@ -61,7 +61,7 @@ class Session:
         at, end = begin, begin + len(data)
         answer: Answer | None = None
         if self._unsure:
-            answer = await self._put(f"bytes */{self.size}", (), headers)
+            answer = await self._put(f"bytes */{self.size}", (), {})
             at = self._reached(answer, begin, end)
         while at < end and (answer is None or answer.status == _MORE):
             before = at
