@@ -27,7 +27,7 @@ from calling import call
         ("rpm,output\n$(id),o/x\n", "t.csv:2"),
         ("rpm\n1\n", "no column says where the outputs of a run go"),
         ("rpm,output\n1,nosuch://x/y\n", "nosuch"),
-        ("rpm,output\n1,gs://x/y\n", "no storage plugin serves gs://"),
+        ("rpm,output\n1,toy://x/y\n", "no storage plugin serves toy://"),
         ("rpm,input,output\n1,in/none.zip,o/x\n", "line 2 (run 0001)"),
     ],
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anystore_doe.cli.options import config_option, debug_option, example, json_option, work_dir_option
+from anystore_doe.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,7 @@ def results(
         outcomes = list(read_outcomes(recalled.sweep.runs, recalled.ground.open_storage))
         found = [result_of(outcome) for outcome in outcomes]
         for reason in dict.fromkeys(outcome.reason for outcome in outcomes if outcome.state == "unknown"):
-            click.echo(f"Warning: {reason}", err=True)
+            click.echo(f"Warning: {printable(reason)}", err=True)
         if output is None and not as_json and sys.stdout.isatty():
             _draw(found)
         else:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anystore_doe.cli.options import config_option, debug_option, example, json_option, work_dir_option
-from anystore_doe.report.text import aligned, counted
+from anystore_doe.report.text import aligned, counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,7 +61,7 @@ def _print(name: str, outcomes: Sequence[Outcome]) -> None:
     click.echo(f"{name}: {counted(len(outcomes), 'run')}, {told}")
     hints = dict.fromkeys(outcome.hint for outcome in outcomes if outcome.hint)
     for hint in list(hints)[:3]:
-        click.echo(f"Hint:  {hint}", err=True)
+        click.echo(f"Hint:  {one_line(hint)}", err=True)
 
 
 def _plain(outcome: Outcome) -> dict[str, object]:
