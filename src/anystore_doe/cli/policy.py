@@ -116,7 +116,7 @@ def _print(rights: Rights, *, quiet: bool) -> None:
 
     for one in rights.policies:
         limit = f" of {one.limit:,}" if one.limit else ""
-        head = f"{one.kind} policy for {one.attach or 'who runs the sweep'} ({size_of(one):,}{limit} characters):"
+        head = f"{one.kind}, for {one.attach or 'who runs the sweep'} ({size_of(one):,}{limit} characters):"
         click.echo(one_line(head), err=True)
         click.echo(document_text(one))
         for note in one.notes:

@@ -11,7 +11,7 @@ from anystore_doe.engine.prefixes import few_prefixes
 from anystore_doe.errors import PlanError, UnsupportedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable
 
     from anystore_doe.contract.storage import Place, Policy, Storage
 

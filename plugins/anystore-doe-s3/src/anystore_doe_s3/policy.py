@@ -1,9 +1,9 @@
 """The least policy for reading some keys of a bucket and writing others; made of text, asks nobody.
 
-What is granted is what the plugin sends (see ``client`` and ``writing``), and what AWS recommends for uploads in parts:
-``s3:ListMultipartUploadParts`` and ``s3:ListBucketMultipartUploads`` are never used by us, but let whoever has the policy
-see and end what an upload left open. Actions, resources and condition keys: Service Authorization Reference, "Actions,
-resources, and condition keys for Amazon S3".
+What is granted is what the plugin sends (see ``client`` and ``writing``), and two rights that it has no use for:
+``s3:ListMultipartUploadParts`` and ``s3:ListBucketMultipartUploads`` let whoever has the policy see, and then abort,
+what an upload left open. Actions, resources and condition keys are those of the Service Authorization Reference,
+"Actions, resources, and condition keys for Amazon S3".
 """
 
 from __future__ import annotations
@@ -80,7 +80,7 @@ def bucket_policy(
         notes.append(f"the policy of the KMS key {options.kms_key} must allow {actions} to {principal}")
     return Policy(
         kind="aws-bucket-policy",
-        document=_document([{**one, "Principal": {"AWS": principal}} for one in statements]),
+        document=_document([{"Effect": "Allow", "Principal": {"AWS": principal}} | one for one in statements]),
         attach=f"the bucket {_bucket(url)}",
         notes=tuple(notes),
         limit=BUCKET_LIMIT,
@@ -109,7 +109,10 @@ def _statements(
 
 
 def _listed(key: str) -> tuple[str, ...]:
-    """Return what ``s3:prefix`` may be: a tree in both its forms; an object's own key tells "denied" from "not there"."""
+    """Return what ``s3:prefix`` may be: a tree in both its forms, or an object's own key.
+
+    Listing its key tells an object that is not there from one that may not be read.
+    """
     if key == "/":
         return ("", "*")
     return (_literal(key), _pattern(key)) if key.endswith("/") else (_literal(key),)
@@ -134,7 +137,9 @@ def _kms(options: S3Options, writes: Sequence[str]) -> list[Statement]:
     key = options.kms_key
     if not key:
         return []
-    through: dict[str, dict[str, object]] = {"StringLike": {"kms:ViaService": f"s3.{options.region or '*'}.amazonaws.com*"}}
+    through: dict[str, dict[str, object]] = {
+        "StringLike": {"kms:ViaService": f"s3.{options.region or '*'}.amazonaws.com*"}
+    }
     home = f"arn:{_partition(options)}:kms:{options.region or '*'}:*"
     if alias := re.search(r"(?:^|:)(alias/.+)", key):
         through["ForAnyValue:StringEquals"] = {"kms:ResourceAliases": alias[1]}
