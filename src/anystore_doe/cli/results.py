@@ -41,12 +41,14 @@ def results(
     """
     from anystore_doe.cli.memo import recall
     from anystore_doe.cli.status import exit_code_of
-    from anystore_doe.engine.outcome import read_outcomes
+    from anystore_doe.engine.outcome import read_outcomes, without_records
     from anystore_doe.report.results import result_of
 
     with recall(ctx, table, config, work_dir) as recalled:
-        outcomes = list(read_outcomes(recalled.sweep.runs, recalled.ground.open_storage))
-        found = [result_of(outcome) for outcome in outcomes]
+        found, outcomes = [], []
+        for outcome in read_outcomes(recalled.sweep.runs, recalled.ground.open_storage):
+            found.append(result_of(outcome))
+            outcomes.append(without_records(outcome))
         for reason in dict.fromkeys(outcome.reason for outcome in outcomes if outcome.state == "unknown"):
             click.echo(f"Warning: {printable(reason)}", err=True)
         if output is None and not as_json and sys.stdout.isatty():

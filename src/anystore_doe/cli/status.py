@@ -33,10 +33,11 @@ def status(ctx: click.Context, table: str | None, config: str | None, work_dir: 
     taken. Ends with 0, or with the class of the error when a store does not say.
     """
     from anystore_doe.cli.memo import recall
-    from anystore_doe.engine.outcome import read_outcomes
+    from anystore_doe.engine.outcome import read_outcomes, without_records
 
     with recall(ctx, table, config, work_dir) as recalled:
-        outcomes = list(read_outcomes(recalled.sweep.runs, recalled.ground.open_storage))
+        found = read_outcomes(recalled.sweep.runs, recalled.ground.open_storage)
+        outcomes = [without_records(outcome) for outcome in found]
         if as_json:
             runs = [_plain(outcome) for outcome in outcomes]
             counts = Counter(outcome.state for outcome in outcomes)

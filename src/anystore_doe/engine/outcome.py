@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from anystore_doe.engine.claim import owner_of, read_claim
@@ -56,6 +56,11 @@ def read_outcomes(
     """
     with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="anystore-doe-read") as pool:
         yield from pool.map(lambda run: read_outcome(run, open_storage, with_records=with_records), runs)
+
+
+def without_records(outcome: Outcome) -> Outcome:
+    """Return an outcome without commit, record and claim: they are large, and runs are many."""
+    return replace(outcome, commit=None, attempt=None, claim=None)
 
 
 def read_outcome(run: Run, open_storage: Callable[[str], Place], *, with_records: bool = False) -> Outcome:

@@ -378,3 +378,18 @@ def test_only_the_newest_failed_attempt_keeps_its_folder(tmp_path):
     bench.live(bench.run(1))
     bench.live(bench.run(1, attempts=1, earlier=True))
     assert [folder.name for folder in (tmp_path / "runs").iterdir()] == ["1.2"]
+
+
+def test_a_stop_while_a_solved_run_is_measured_lets_it_be_committed(tmp_path):
+    bench = Bench(tmp_path)
+    bench.recipe = Recipe(command=("true",), metrics=("sh", "-c", r"sleep 0.5; printf 'p_max\t3\n'"))
+
+    class StopsAtMeasure(list):
+        def append(self, event: RunEvent) -> None:
+            super().append(event)
+            if event.step == "measure":
+                bench.stop.set()
+
+    bench.events = StopsAtMeasure()
+    assert bench.states(bench.run(1), bench.run(2)) == {"1": "committed"}
+    assert json.loads(bench.store.text("1/_anystore/commit.json"))["metrics"] == {"p_max": "3"}
