@@ -111,3 +111,17 @@ def test_logs_of_a_run_that_was_never_tried_say_so(folder):
     assert (result.exit_code, "run 0002 is pending" in result.stderr) == (3, True)
     assert call("logs", "9").exit_code == 3
     assert call("logs", "1-2").exit_code == 2
+
+
+def test_results_show_what_was_solved_when_the_table_was_edited_since(folder):
+    (folder / "v.csv").write_text("rpm,notes\n1500,a\n1600,b\n")
+    call("run", "v.csv", "-t", "run.sh", "-i", "in/a.txt", "-o", "out")
+    (folder / "v.csv").write_text("rpm,notes\n1400,x\n1600,y\n1700,z\n")
+    result = call("results", "v.csv")
+    rows = [row[:4] for row in csv.reader(io.StringIO(result.stdout))]
+    assert rows[1:] == [
+        ["0001", "1500", "a", "committed"],
+        ["0002", "1600", "b", "committed"],
+        ["0003", "1700", "z", "pending"],
+    ]
+    assert "solved with other values than the table has now: 1 run (0001); " in result.stderr

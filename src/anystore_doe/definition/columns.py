@@ -117,7 +117,7 @@ def find_roles(table: Table, settings: Settings) -> Roles:
 
 
 def _refuse_misspelt(table: Table, settings: Settings, findings: Findings, where: str) -> None:
-    """Refuse columns of URLs that nothing stages, and whose names nearly end in ``input`` or ``output``."""
+    """Refuse columns of URLs and paths that nothing stages, and whose names nearly end in ``input`` or ``output``."""
     words = ["input"] if settings.input_columns is None else []
     words += ["output"] if settings.output_column is None else []
     said = {name for _, names in _named(settings) for name in names}
@@ -129,9 +129,9 @@ def _refuse_misspelt(table: Table, settings: Settings, findings: Findings, where
         before, dash, last = name.rpartition("_")
         meant = next((word for word in words if _edits(last.lower(), word) <= MISSPELT), None)
         cells = [cell for row in table.rows if (cell := row.cells[index].strip())]
-        if meant and cells and all("://" in cell for cell in cells):
+        if meant and cells and all("/" in cell for cell in cells):
             findings.add(
-                f"the column {shown(name)} holds URLs, but its name does not end in _input or _output",
+                f"the column {shown(name)} holds places, but its name does not end in _input or _output",
                 where=where,
                 hint=f"did you mean {shown(before + dash + meant)}? if not: "
                 f"--{meant}-column {quote(name)} stages it, --ignore-column {quote(name)} keeps it a value",

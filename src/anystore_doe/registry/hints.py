@@ -19,8 +19,9 @@ PLUGIN_OF_SCHEME = {
 """Schemes that a plugin of this project serves: the fallback never takes them."""
 
 INSTALL = {
-    plugin: f"pip install -e . -e plugins/{plugin}   (in a checkout of anystore-doe)"
-    for plugin in sorted(set(PLUGIN_OF_SCHEME.values()))
+    "anystore-doe-azure": "pip install -e . -e plugins/anystore-doe-azure   (in a checkout of anystore-doe)",
+    "anystore-doe-gcs": "pip install -e . -e plugins/anystore-doe-gcs   (in a checkout of anystore-doe)",
+    "anystore-doe-s3": "pip install -e . -e plugins/anystore-doe-s3   (in a checkout of anystore-doe)",
 }
 """The line that installs each plugin; nothing is on an index yet."""
 

@@ -154,7 +154,7 @@ def test_a_run_id_used_twice_names_both_lines(define, twice: str) -> None:
     ("name", "meant"), [("s3_inptu", "s3_input"), ("inputs", "input"), ("S3_Outptu", "S3_output"), ("imput", "input")]
 )
 def test_a_column_of_urls_that_is_nearly_called_input_or_output_is_refused(define, name: str, meant: str) -> None:
-    with pytest.raises(DefinitionError, match=f"the column '{name}' holds URLs") as caught:
+    with pytest.raises(DefinitionError, match=f"the column '{name}' holds places") as caught:
         define(f"{name},rpm\ns3://b/a.zip,1\ns3://b/b.zip,2\n", output="s3://b/o")
     assert f"did you mean '{meant}'?" in caught.value.hint
 
