@@ -144,6 +144,7 @@ def test_cp_of_more_than_a_few_copies_all(call, stores, tmp_path):
         (["d", "mem://b/"], 3, "it is a folder, no object"),
         (["none", "mem://b/"], 3, "there is no such object"),
         (["none/", "mem://b/"], 3, "there is nothing below it"),
+        (["s3:/b/c", "mem://b/"], 2, "write s3://b/c"),
         (["s3x://b/c", "mem://b/"], 3, "no storage plugin serves s3x://"),
         (["gs://b/c", "mem://b/"], 3, "-e plugins/anystore-doe-gcs"),
         (["f", "s3://b/"], 3, "-e plugins/anystore-doe-s3"),

@@ -93,7 +93,12 @@ OPTIONS = (
     _flag("--skip-bad-rows", help="Run the other rows when some are refused; ends with 1."),
     _many("--pass-env", metavar="NAME", help="Give the solver this variable although it is a credential."),
     _flag("--share-credentials", help="Give the solver all your credentials, on purpose."),
-    click.option("-k", "--keep-going/--fail-fast", default=None, help="Whether others go on after a run failed."),
+    click.option(
+        "-k",
+        "--keep-going/--fail-fast",
+        default=None,
+        help="Whether others go on after one failed (default: yes).",
+    ),
     json_option,
     debug_option,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from anystore_doe.registry.offers import Offer
 
 FALLBACK = "*"
+_ONE_SLASH = re.compile(r"[a-z][a-z0-9+.-]+:/(?!/)", re.IGNORECASE | re.ASCII)
 
 
 def whole_url(text: str) -> str:
@@ -34,6 +36,11 @@ def whole_url(text: str) -> str:
         if host not in {"", "localhost"} or not slash:
             raise UsageError(f"{safe_url(text)} names no file of this machine", hint="file:///absolute/path")
         text = "/" + path
+    if _ONE_SLASH.match(text) and not os.path.exists(text):  # noqa: PTH110  as it was given
+        raise UsageError(
+            f"{safe_url(text)} has one slash after its scheme, and there is no such folder here",
+            hint=f"write {safe_url(text.replace(':/', '://', 1))}",
+        )
     path = os.path.abspath(text).lstrip("/")  # noqa: PTH100  no link is followed; POSIX keeps two leading slashes
     return f"file:///{path}" + ("/" if path and text.endswith("/") else "")
 
