@@ -31,7 +31,7 @@ def buckets(
         "s3": S3Bucket(moto, prefix),
         "gcs": GcsBucket(fake_gcs, BUCKET, prefix),
         "azure": AzureBucket(azurite, BUCKET, prefix),
-        "sftp": SftpBucket(sshd, tmp_path / "sftp", home=desk.folder),
+        "sftp": SftpBucket(tmp_path / "sftp", server=sshd, home=desk.folder),
         "file": FileBucket(tmp_path / "files"),
     }
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import os
 import pwd
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 from urllib.request import Request, urlopen
+
+from sweeping import FileBucket
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,14 +21,12 @@ if TYPE_CHECKING:
     from anystore_doe.testing.servers import AzuriteServer, FakeGcsServer, OpenSshServer
 
 
-@dataclass
-class SftpBucket:
+@dataclass(kw_only=True)
+class SftpBucket(FileBucket):
     """A folder of this machine, seen through sftp; ``home`` is the user's home, whose known hosts name the server."""
 
     server: OpenSshServer
-    folder: Path
     home: Path
-    environ: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         known = self.home / ".ssh" / "known_hosts"
@@ -42,22 +42,6 @@ class SftpBucket:
         """What sweep.toml says about it."""
         user = pwd.getpwuid(os.getuid()).pw_name
         return f'[storage."{self.server.url}"]\nusername = "{user}"\nkey_file = "{self.server.key_file}"\n'
-
-    def put(self, path: str, body: bytes) -> str:
-        file = self.folder / path
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_bytes(body)
-        return f"{self.url}/{path}"
-
-    def get(self, path: str) -> bytes:
-        return (self.folder / path).read_bytes()
-
-    def delete(self, path: str) -> None:
-        (self.folder / path).unlink()
-
-    def paths(self, prefix: str = "") -> list[str]:
-        found = (str(f.relative_to(self.folder)) for f in self.folder.rglob("*") if f.is_file())
-        return sorted(path for path in found if path.startswith(prefix))
 
 
 @dataclass
