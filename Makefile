@@ -6,7 +6,8 @@ PYTHON ?= python3
 CONSTRAINTS ?= constraints.txt
 BIN := .venv/bin
 PIP_INSTALL = $(BIN)/python .ci/pip_install.py $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
-PROJECTS := pyproject.toml plugins/anystore-doe-s3/pyproject.toml $(CONSTRAINTS)
+PLUGINS := plugins/anystore-doe-s3 plugins/anystore-doe-gcs plugins/anystore-doe-azure
+PROJECTS := pyproject.toml $(PLUGINS:=/pyproject.toml) $(CONSTRAINTS)
 
 .PHONY: demo test check docs bench fix
 
@@ -40,11 +41,11 @@ fix: .venv/.test
 	$(PYTHON) -m venv .venv
 	@touch $@
 
-# One command for both projects: nothing of ours is on an index, so either half alone would not be found.
+# One command for all projects: nothing of ours is on an index, so a part alone would not find the others.
 .venv/.demo: .venv/.made $(PROJECTS)
 	$(PIP_INSTALL) -e '.[demo]' -e plugins/anystore-doe-s3
 	@touch $@
 
 .venv/.test: .venv/.made $(PROJECTS)
-	$(PIP_INSTALL) -e '.[test,docs]' -e plugins/anystore-doe-s3
+	$(PIP_INSTALL) -e '.[test,docs]' $(PLUGINS:%=-e %)
 	@touch $@ .venv/.demo

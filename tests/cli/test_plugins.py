@@ -82,7 +82,7 @@ def test_a_broken_plugin_is_noted_and_everything_else_works(site, tmp_path, sour
 
 def test_a_missing_scheme_points_at_the_broken_plugin(site):
     site("torn", "torn_plugin", "import no_such_library_here")
-    done = call(site, "ls", "gs://b/x")
+    done = call(site, "ls", "toy://b/x")
     assert (done.returncode, "says why these are broken: torn_plugin" in done.stderr) == (3, True), done.stderr
 
 

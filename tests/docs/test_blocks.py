@@ -53,7 +53,7 @@ def ours() -> list[tuple[Block, list[str]]]:
     found = []
     for block in SHELL:
         for command in block.commands:
-            words = shlex.split(command.partition(" || ")[0], comments=True)
+            words = shlex.split(re.split(r" (?:\|\||>) ", command)[0], comments=True)
             while words and "=" in words[0]:  # variables before the command
                 words.pop(0)
             if words and words[0] == "anystore-doe":

@@ -6,9 +6,21 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 import pytest
+from clouds import AzureBucket, GcsBucket
 from sweeping import BUCKET, EXECUTORS, Bucket, Desk, FileBucket, S3Bucket
 
-from anystore_doe.testing.servers import MotoServer, ServerMissingError, require, start_moto
+from anystore_doe.testing.servers import (
+    AzuriteServer,
+    FakeGcsServer,
+    MotoServer,
+    OpenSshServer,
+    ServerMissingError,
+    require,
+    start_azurite,
+    start_fake_gcs,
+    start_moto,
+    start_sshd,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +35,43 @@ def moto() -> Iterator[MotoServer]:
             yield server
     except ServerMissingError as error:
         require(str(error))
+
+
+@pytest.fixture(scope="session")
+def fake_gcs() -> Iterator[FakeGcsServer]:
+    try:
+        with start_fake_gcs() as server:
+            server.make_bucket(BUCKET)
+            yield server
+    except ServerMissingError as error:
+        require(str(error))
+
+
+@pytest.fixture(scope="session")
+def azurite() -> Iterator[AzuriteServer]:
+    try:
+        with start_azurite() as server:
+            server.make_container(BUCKET)
+            yield server
+    except ServerMissingError as error:
+        require(str(error))
+
+
+@pytest.fixture(scope="session")
+def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OpenSshServer]:
+    try:
+        with start_sshd(tmp_path_factory.mktemp("sshd")) as server:
+            yield server
+    except ServerMissingError as error:
+        require(str(error))
+
+
+@pytest.fixture(params=["gcs", "azure"])
+def cloud(request: pytest.FixtureRequest) -> Bucket:
+    """A place of this test's own on each of the other clouds."""
+    if request.param == "gcs":
+        return GcsBucket(request.getfixturevalue("fake_gcs"), BUCKET, uuid4().hex)
+    return AzureBucket(request.getfixturevalue("azurite"), BUCKET, uuid4().hex)
 
 
 @pytest.fixture(params=["file", "s3"])

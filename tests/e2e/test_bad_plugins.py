@@ -75,9 +75,9 @@ def test_a_sweep_runs_beside_broken_plugins_and_a_failing_observer_is_noted_once
 
 
 def test_a_scheme_that_a_broken_plugin_may_have_served_leads_to_the_list_of_the_broken(tmp_path: Path, path: str):
-    desk = desk_of(tmp_path, {"t.csv": "rpm,output\n1,gs://b/a\n"})
+    desk = desk_of(tmp_path, {"t.csv": "rpm,output\n1,toy://b/a\n"})
     words = refused(desk, PYTHONPATH=path)
-    assert "line 2 (run 0001): no storage plugin serves gs://" in words.error
+    assert "line 2 (run 0001): no storage plugin serves toy://" in words.error
     assert words.hint.startswith("anystore-doe plugins says why these are broken: acme-")
     assert "ModuleNotFoundError" in desk(*words.hint.split()[1:2], PYTHONPATH=path).stdout
 

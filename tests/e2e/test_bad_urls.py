@@ -50,12 +50,10 @@ def one(tmp_path: Path, output: str):
     [
         (
             "nosuch://b/x",
-            "line 2 (run hsdi): no storage plugin serves nosuch:// (installed: file",
+            "line 2 (run hsdi): no storage plugin serves nosuch:// (installed: abfs, abfss, az, file, ",
             "anystore-doe plugins",
         ),
         ("s33://b/x", "line 2 (run hsdi): no storage plugin serves s33://", "did you mean s3://?"),
-        ("gs://b/x", "line 2 (run hsdi): no storage plugin serves gs://", "no plugin for gs:// yet"),
-        ("az://b/x", "line 2 (run hsdi): no storage plugin serves az://", "no plugin for az:// yet"),
         ("gdrive://b/x", "line 2 (run hsdi): gdrive:// needs a library that is not installed", "pip install gdrive-"),
         (
             "s3:/b/x",
@@ -100,17 +98,18 @@ def test_a_question_mark_in_a_key_is_no_signature(tmp_path: Path):
     assert "no storage plugin serves nosuch://" in words.error
 
 
-def test_without_its_plugin_s3_is_refused_with_the_line_that_installs_it(tmp_path: Path):
-    desk = one(tmp_path, "s3://bucket/out")
-    words = refused(desk, ANYSTORE_DOE_BLOCK_PLUGINS="anystore-doe-s3")
-    assert "line 2 (run hsdi): no storage plugin serves s3:// (installed: file)" in words.error
+@pytest.mark.parametrize(("scheme", "plugin"), [("s3", "s3"), ("gs", "gcs"), ("az", "azure"), ("abfss", "azure")])
+def test_without_its_plugin_a_cloud_is_refused_with_the_line_that_installs_it(tmp_path: Path, scheme: str, plugin: str):
+    desk, blocked = one(tmp_path, f"{scheme}://bucket/out"), f"anystore-doe-{plugin}"
+    words = refused(desk, ANYSTORE_DOE_BLOCK_PLUGINS=blocked)
+    assert f"line 2 (run hsdi): no storage plugin serves {scheme}:// (installed: " in words.error
+    assert f"plugins/{blocked} " in words.hint
     pip, install, *rest = shlex.split(words.hint.partition("   ")[0])
     assert (pip, install, rest[::2]) == ("pip", "install", ["-e", "-e"])
     assert all((ROOT / folder / "pyproject.toml").is_file() for folder in rest[1::2])
-    listed = desk("plugins", ANYSTORE_DOE_BLOCK_PLUGINS="anystore-doe-s3").stdout
-    assert "blocked  s3" in " ".join(listed.split()).replace("blocked s3", "blocked  s3")
+    assert f"blocked {plugin} " in " ".join(desk("plugins", ANYSTORE_DOE_BLOCK_PLUGINS=blocked).stdout.split())
     desk.write("t.csv", "rpm,output\n1,out/a\n")
-    desk(*RUN, ANYSTORE_DOE_BLOCK_PLUGINS="anystore-doe-s3")
+    desk(*RUN, ANYSTORE_DOE_BLOCK_PLUGINS=blocked)
 
 
 def test_a_scheme_that_two_plugins_claim_is_refused_naming_both_and_the_setting_decides(tmp_path: Path):

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from from_code import commands, errors, life, performance, plugin_options, records, settings
+from from_code import commands, errors, kit, life, performance, plugin_options, records, settings
 from from_code.links import record_signature, resolve_short_name
 
 if TYPE_CHECKING:
@@ -32,6 +32,8 @@ WRITERS: Mapping[str, Callable[[], str]] = {
     "records": records.write_records,
     "life": life.write,
     "performance": performance.write,
+    "kit-stores": kit.write_stores,
+    "kit-bugs": kit.write_bugs,
 }
 
 

@@ -10,6 +10,7 @@ import pytest
 from anystore_doe_s3 import S3Options, open_s3
 
 from anystore_doe.contract import Place, StorageContext
+from anystore_doe.testing import HttpFaultsContract, s3_error
 from anystore_doe.testing.storage_contract import StorageContract
 
 if TYPE_CHECKING:
@@ -49,3 +50,15 @@ class TestS3Contract(StorageContract):
 
     def another(self, place: Place) -> Storage:
         return opened(self.moto, place.storage.url.removeprefix("s3://"))
+
+
+class TestS3Faults(HttpFaultsContract):
+    expired = s3_error(400, "ExpiredToken")
+
+    @pytest.fixture
+    def place(self, through_proxy: Storage, moto: MotoServer) -> Place:
+        self.moto = moto
+        return Place(storage=through_proxy, key="kit")
+
+    def leftovers(self, place: Place) -> Sequence[str]:
+        return self.moto.open_uploads(place.storage.url.removeprefix("s3://"))

@@ -332,3 +332,9 @@ def test_every_error_is_one_of_ours(through_proxy, proxy, watch):
             except AnystoreDoeError:
                 continue
         proxy.clear()
+
+
+def test_with_an_endpoint_the_bucket_is_in_the_path(proxy, open_at, bucket, watch):
+    """Servers of one's own seldom have a host name for every bucket; a name here, as addresses are always so."""
+    open_at(proxy.url.replace("127.0.0.1", "localhost")).push(b"x", "k", watch=watch)
+    assert [seen.path for seen in proxy.seen("PUT")] == [f"/{bucket}/k"]

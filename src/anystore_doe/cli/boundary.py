@@ -38,6 +38,7 @@ class Boundary(click.Group):
         if not standalone_mode:
             return super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         try:
+            _refuse_bytes(sys.argv[1:] if args is None else args)
             code = super().main(args, prog_name, complete_var, standalone_mode=False, **extra)
         except click.ClickException as error:
             error.show()
@@ -59,6 +60,20 @@ class Boundary(click.Group):
         except Exception as error:  # noqa: BLE001  the last place where anything can be turned into words
             return _shown(error, debug=bool(ctx.meta.get(DEBUG)))
         return code if isinstance(code, int) else 0
+
+
+def _refuse_bytes(words: Sequence[str]) -> None:
+    """Refuse words that are no text: they could be kept in no record.
+
+    Raises:
+        click.UsageError: one is not valid UTF-8.
+    """
+    for word in words:
+        try:
+            word.encode()
+        except UnicodeEncodeError:
+            shown = word.encode(errors="backslashreplace").decode()
+            raise click.UsageError(f"the word {shown!r} is not valid UTF-8") from None
 
 
 def show(error: AnystoreDoeError) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 COMMANDS: Mapping[str, str] = {
     "run": "Run every row of a table that is not done yet.",
     "plan": "Say what run would do, and why; change nothing.",
+    "policy": "Print the least rights that a sweep needs, as a policy.",
     "status": "Say how far each run is.",
     "results": "Print the results table: columns, state, timings, metrics.",
     "logs": "Print the solver's output of one run.",

@@ -53,20 +53,21 @@ class Recalled:
 
 
 def remember(work_root: Path, settings: Settings, config: str, base: str) -> None:
-    """Write down how a sweep was called: all settings but those of stores, which may hold secrets.
+    """Write down how a sweep was called: all settings but those of stores and executor, which may hold secrets.
 
     Raises:
         LocalResourceError: the work root can not be written.
     """
     memo = _Memo(
         config=_absolute(config),
-        settings=structs.replace(in_folder(settings, f"{Path.cwd()}/"), storage=None),
+        settings=structs.replace(in_folder(settings, f"{Path.cwd()}/"), storage=None, executor=None),
         base=base,
     )
     try:
         work_root.mkdir(parents=True, exist_ok=True)
         fresh = work_root / f".{MEMO}.{os.getpid()}"
-        fresh.write_bytes(json.encode(memo))
+        with open(fresh, "wb", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+            file.write(json.encode(memo))
         fresh.replace(work_root / MEMO)
     except OSError as error:
         raise LocalResourceError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anystore_doe.cli.options import config_option, debug_option, example, json_option, work_dir_option
+from anystore_doe.errors import printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,19 +41,35 @@ def results(
     """
     from anystore_doe.cli.memo import recall
     from anystore_doe.cli.status import exit_code_of
-    from anystore_doe.engine.outcome import read_outcomes
-    from anystore_doe.report.results import result_of
+    from anystore_doe.engine.outcome import read_outcomes, without_records
+    from anystore_doe.report.results import is_stale, result_of
 
     with recall(ctx, table, config, work_dir) as recalled:
-        outcomes = list(read_outcomes(recalled.sweep.runs, recalled.ground.open_storage))
-        found = [result_of(outcome) for outcome in outcomes]
+        found, outcomes, stale = [], [], []
+        for outcome in read_outcomes(recalled.sweep.runs, recalled.ground.open_storage):
+            found.append(result_of(outcome))
+            outcomes.append(without_records(outcome))
+            if is_stale(outcome, recalled.sweep.ignore_columns):
+                stale.append(outcome.run.run_id)
+        if stale:
+            click.echo(f"Warning: {_stale_words(stale)}", err=True)
         for reason in dict.fromkeys(outcome.reason for outcome in outcomes if outcome.state == "unknown"):
-            click.echo(f"Warning: {reason}", err=True)
+            click.echo(f"Warning: {printable(reason)}", err=True)
         if output is None and not as_json and sys.stdout.isatty():
             _draw(found)
         else:
             _write(recalled, _as_json(found) if as_json else _as_csv(found), output)
     return exit_code_of(outcomes)
+
+
+def _stale_words(run_ids: Sequence[str]) -> str:
+    from anystore_doe.report.text import counted
+
+    shown = ", ".join(run_ids[:5]) + (f" and {len(run_ids) - 5:,} more" if run_ids[5:] else "")
+    return (
+        f"solved with other values than the table has now: {counted(len(run_ids), 'run')} ({shown}); "
+        "here are those that were solved, anystore-doe plan says what differs"
+    )
 
 
 def _as_json(found: Sequence[Result]) -> str:

@@ -14,6 +14,8 @@ from anystore_doe.cli.sweep_options import SweepCommand, sweep_options
 from anystore_doe.report.text import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from anystore_doe.cli.planning import Ready
     from anystore_doe.engine.sweep import Setting, SweepOutcome
 
@@ -57,8 +59,13 @@ def _run(ready: Ready, *, began: float, as_json: bool, at_least: int) -> int:
     from anystore_doe.engine.sweep import resources_of, run_sweep
 
     plan, ground = ready.accepted(), ready.ground
-    remember(ready.work_root, ready.settings, ground.config, ready.base)
     to_run = len(plan.of("run"))
+
+    def begun() -> None:
+        remember(ready.work_root, ready.settings, ground.config, ready.base)
+
+    if not to_run:
+        begun()
     slots = resources_of(plan.sweep)[0].slots
     with shown_progress(to_run, slots) as progress, stopped_by_signals(progress.note) as stopping:
         if to_run:
@@ -69,7 +76,7 @@ def _run(ready: Ready, *, began: float, as_json: bool, at_least: int) -> int:
             ground.registry.notify(event)
 
         around = surroundings(ground.registry, ground.open_storage, plan.sweep.recipe, notify)
-        outcome = run_sweep(plan, _setting(ready), around, stopping.stop)
+        outcome = run_sweep(plan, _setting(ready, begun), around, stopping.stop)
     ending = _ending_code(outcome, stopping.signal, at_least)
     print_ending(ready, outcome, wall_s=time.monotonic() - began, exit_code=ending, as_json=as_json)
     return ending
@@ -81,7 +88,7 @@ def _ending_code(outcome: SweepOutcome, signal: int | None, at_least: int) -> in
     return outcome.exit_code or at_least
 
 
-def _setting(ready: Ready) -> Setting:
+def _setting(ready: Ready, begun: Callable[[], None]) -> Setting:
     from anystore_doe.engine.sweep import Setting
 
     sweep, registry = ready.plan.sweep, ready.ground.registry
@@ -93,4 +100,5 @@ def _setting(ready: Ready) -> Setting:
         worker_argv=(sys.executable, "-P", "-m", "anystore_doe.cli", "worker"),
         environ=dict(os.environ),
         fail_fast=bool(ready.settings.fail_fast),
+        begun=begun,
     )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from anystore_doe.cli.options import config_option, debug_option, example, json_option, work_dir_option
-from anystore_doe.report.text import aligned, counted
+from anystore_doe.report.text import aligned, counted, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -33,10 +33,11 @@ def status(ctx: click.Context, table: str | None, config: str | None, work_dir: 
     taken. Ends with 0, or with the class of the error when a store does not say.
     """
     from anystore_doe.cli.memo import recall
-    from anystore_doe.engine.outcome import read_outcomes
+    from anystore_doe.engine.outcome import read_outcomes, without_records
 
     with recall(ctx, table, config, work_dir) as recalled:
-        outcomes = list(read_outcomes(recalled.sweep.runs, recalled.ground.open_storage))
+        found = read_outcomes(recalled.sweep.runs, recalled.ground.open_storage)
+        outcomes = [without_records(outcome) for outcome in found]
         if as_json:
             runs = [_plain(outcome) for outcome in outcomes]
             counts = Counter(outcome.state for outcome in outcomes)
@@ -61,7 +62,7 @@ def _print(name: str, outcomes: Sequence[Outcome]) -> None:
     click.echo(f"{name}: {counted(len(outcomes), 'run')}, {told}")
     hints = dict.fromkeys(outcome.hint for outcome in outcomes if outcome.hint)
     for hint in list(hints)[:3]:
-        click.echo(f"Hint:  {hint}", err=True)
+        click.echo(f"Hint:  {one_line(hint)}", err=True)
 
 
 def _plain(outcome: Outcome) -> dict[str, object]:

@@ -15,7 +15,7 @@ from anystore_doe.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from anystore_doe.definition.settings import Settings
 
@@ -57,16 +57,22 @@ def _count(*names: str, help: str, least: int = 1) -> Any:  # noqa: A002  as cli
     return click.option(*names, type=click.IntRange(min=least), metavar="N", help=help)
 
 
-OPTIONS = (
+PLACES = (
     click.argument("table", required=False),
     config_option,
     _many("-t", "--template", "templates", metavar="FILE[:NAME]", help="Put FILE, rendered, into each work folder."),
-    _many("--render", metavar="GLOB", help="Render text files that came with the input."),
     _many("--input-file", "input_files", metavar="FILE", help="A small file that every run gets."),
     _many("-i", "--input", metavar="URL", help="Input of every row; may hold ${column} and ${run_id}."),
     _text("-o", "--output", metavar="URL", help="Output of every row; without a placeholder /${run_id}/ is added."),
     _many("--input-column", "input_columns", metavar="NAME", help="A column that holds input URLs."),
     _text("--output-column", metavar="NAME", help="The column that holds output URLs."),
+    _text("--select", metavar="ROWS", help="Only these: run ids, data rows and ranges, such as 1-5,8,case_a."),
+)
+"""The arguments that say which places a sweep reads and writes."""
+
+OPTIONS = (
+    *PLACES,
+    _many("--render", metavar="GLOB", help="Render text files that came with the input."),
     _many("--outputs", metavar="GLOB", help="Push only these files.  [default: all that are new or changed]"),
     _many("--ignore-column", "ignore_columns", metavar="NAME", help="A change in this column is no other run."),
     _flag("--push-inputs", help="Push unchanged inputs too."),
@@ -79,7 +85,6 @@ OPTIONS = (
     _count("--cores-per-slot", help="Cores of one solver.  [default: 1]"),
     _count("--lookahead", least=0, help="Work folders beyond the slots.  [default: 2 x slots]"),
     _text("--executor", metavar="NAME", help="What keeps workers alive; see anystore-doe plugins.  [default: local]"),
-    _text("--select", metavar="ROWS", help="Only these: run ids, data rows and ranges, such as 1-5,8,case_a."),
     _text("--timeout", metavar="DURATION", help="Most wall-clock time of a solver, such as 90s, 10m, 12h, 2d."),
     work_dir_option,
     _text("--scratch", metavar="DIR", help="Where work folders are made.  [default: in the work root]"),
@@ -96,7 +101,16 @@ OPTIONS = (
 
 def sweep_options(command: CommandT) -> CommandT:
     """Add the arguments of ``run`` and ``plan``."""
-    for option in reversed(OPTIONS):
+    return _with(OPTIONS, command)
+
+
+def place_options(command: CommandT) -> CommandT:
+    """Add those of the arguments of ``run`` that name places."""
+    return _with(PLACES, command)
+
+
+def _with(options: Sequence[Any], command: CommandT) -> CommandT:
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -117,19 +131,19 @@ _FLAGS = ("push_inputs", "push_failed", "share_credentials")
 
 
 def said(given: Mapping[str, Any], command: tuple[str, ...]) -> Settings:
-    """Return what the command line says as settings; what it is silent about is ``None``."""
+    """Return what the command line says as settings; what it is silent about, or can not say, is ``None``."""
     from anystore_doe.definition.settings import Settings, SlotSettings
 
-    values: dict[str, Any] = {name: list(given[name]) or None for name in _LISTS}
-    values |= {name: given[name] for name in _TEXTS}
-    values |= {name: given[name] or None for name in _FLAGS}
-    slots = {"count": given["slots"], "cores": given["cores_per_slot"], "lookahead": given["lookahead"]}
+    values: dict[str, Any] = {name: list(given.get(name) or ()) or None for name in _LISTS}
+    values |= {name: given.get(name) for name in _TEXTS}
+    values |= {name: given.get(name) or None for name in _FLAGS}
+    slots = {"count": given.get("slots"), "cores": given.get("cores_per_slot"), "lookahead": given.get("lookahead")}
     if any(value is not None for value in slots.values()):
         values["slots"] = SlotSettings(**slots)
-    if given["executor"] is not None:
-        values["executor"] = {"name": given["executor"]}
-    if given["keep_going"] is not None:
-        values["fail_fast"] = not given["keep_going"]
+    if (executor := given.get("executor")) is not None:
+        values["executor"] = {"name": executor}
+    if (keep_going := given.get("keep_going")) is not None:
+        values["fail_fast"] = not keep_going
     if command:
         values["command"] = list(command)
     return Settings(**values)

@@ -34,9 +34,9 @@ def option(help: str, *, default: Any = None, env: str = "", secret: bool = Fals
         help: One sentence for the reference page.
         default: Value when neither settings nor environment say anything.
         env: Environment variable that is read when the settings are silent.
-        secret: Never printed, never put into a work order.
+        secret: Never printed (not in a ``repr`` either), never put into a work order.
     """
-    return field(default=default, metadata={"help": help, "env": env, "secret": secret})
+    return field(default=default, repr=not secret, metadata={"help": help, "env": env, "secret": secret})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -49,10 +49,25 @@ class Capabilities:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """A least-privilege policy: ``kind`` names its language (``aws-iam`` ...), ``document`` is plain data."""
+    """A least-privilege policy.
+
+    Attributes:
+        kind: Its language, such as ``aws-iam``, ``gcp-iam``, ``azure-rbac``; the word before the first ``-`` is the
+            cloud.
+        document: The policy itself, plain data.
+        attach: What it is attached to, in words, such as ``bucket my-data``. Policies of one kind for the same are
+            merged: lists are joined, everything else must be equal.
+        notes: Sentences for whoever attaches it.
+        limit: Most characters of the merged document as JSON, blanks not counted; 0: no limit.
+        too_long: What to do about a document above the limit.
+    """
 
     kind: str
     document: Mapping[str, object]
+    attach: str = ""
+    notes: tuple[str, ...] = ()
+    limit: int = 0
+    too_long: str = ""
 
 
 class Watch:
@@ -259,13 +274,32 @@ class Storage(ABC):
         """
         raise UnsupportedError("read a range of", self.url_of(key))
 
-    def grants(self, reads: Sequence[str], writes: Sequence[str], *, delete: bool) -> Policy:
-        """Return the least policy that lets ``reads`` be read and ``writes`` be written (prefixes below the root).
+    def grants(
+        self,
+        reads: Sequence[str],
+        writes: Sequence[str],
+        *,
+        delete: bool,
+        form: str = "identity",
+        principal: str = "",
+    ) -> Policy:
+        """Return the least policy that lets ``reads`` be read and ``writes`` be read and written; asks no store.
+
+        A key that ends in ``/`` is everything below it, and the right to list it; ``/`` alone is the whole root.
+        Any other key is one object.
+
+        Args:
+            reads: What is read.
+            writes: What is written, read back and listed.
+            delete: Whether ``writes`` may be deleted too.
+            form: ``identity``: for the identity that runs the sweep; ``bucket-policy``: attached to the store.
+            principal: Who may, in the store's words; ``""`` where the form needs nobody.
 
         Raises:
-            UnsupportedError: there is no such thing as a policy here.
+            UnsupportedError: there are no policies here, or none of this form; its ``detail`` says so.
+            UsageError: ``principal`` is missing, superfluous, or nobody that the store could know.
         """
-        raise UnsupportedError("write a policy for", self.url)
+        raise UnsupportedError("write a policy for", self.url, "its plugin knows no policies")
 
     def fetch_many(self, items: Sequence[tuple[str, Path, str | None]], *, watch: Watch) -> list[ObjectInfo]:
         """Fetch ``(key, dest, pin)`` items, in their order; the first failure ends it. Parents of dests exist."""

@@ -43,9 +43,14 @@ _STEERING_STARTS = _words(
 )
 _OURS_OR_KEYS = re.compile(
     r"AWS_.*|AMAZON_.*|BOTO_.*|AZURE_.*|AZCOPY_.*|ARM_.*|MSI_.*|IDENTITY_.*|IMDS_.*|GOOGLE_.*|CLOUDSDK_.*|GCLOUD_.*"
-    r"|GCE_.*|GCS_.*|STORAGE_EMULATOR_HOST|OSS_.*|ALIBABA_.*|FSSPEC_.*"
+    r"|GCE_.*|GCS_.*|NO_GCE_CHECK|STORAGE_EMULATOR_HOST|OSS_.*|ALIBABA_.*|FSSPEC_.*|RCLONE_.*|MINIO_.*|MC_HOST_.*"
+    r"|S3_(ACCESS_KEY|SECRET).*|B2_APPLICATION_KEY.*|OS_(PASSWORD|TOKEN|AUTH_TOKEN|APPLICATION_CREDENTIAL_.*)|ST_KEY"
     r"|(?i:ANYSTORE_DOE_.*|RESCALE_.*|.*_PROXY|.*SECRET_ACCESS_KEY|AWS_ACCESS_KEY.*|.*SESSION_TOKEN|.*ACCOUNT_KEY)"
 )
+
+
+_BARE_NAME = re.compile(r"[^/\s]+\.[A-Za-z][A-Za-z0-9]{0,4}")
+"""What looks like the name of a file: a word with a suffix that starts with a letter."""
 
 
 def steers(name: str) -> bool:
@@ -91,6 +96,7 @@ def find_roles(table: Table, settings: Settings) -> Roles:
                 hint = did_you_mean(name, table.header)
                 findings.add(f"{key} names {shown(name)}, and there is no such column", where=where, hint=hint)
     _refuse_misspelt(table, settings, findings, where)
+    _refuse_bare_names(table, settings, findings, where)
     findings.stop()
     outputs = _staged(table, "output")
     if settings.output_column is not None:
@@ -111,7 +117,7 @@ def find_roles(table: Table, settings: Settings) -> Roles:
 
 
 def _refuse_misspelt(table: Table, settings: Settings, findings: Findings, where: str) -> None:
-    """Refuse columns of URLs that nothing stages, and whose names nearly end in ``input`` or ``output``."""
+    """Refuse columns of URLs and paths that nothing stages, and whose names nearly end in ``input`` or ``output``."""
     words = ["input"] if settings.input_columns is None else []
     words += ["output"] if settings.output_column is None else []
     said = {name for _, names in _named(settings) for name in names}
@@ -123,12 +129,27 @@ def _refuse_misspelt(table: Table, settings: Settings, findings: Findings, where
         before, dash, last = name.rpartition("_")
         meant = next((word for word in words if _edits(last.lower(), word) <= MISSPELT), None)
         cells = [cell for row in table.rows if (cell := row.cells[index].strip())]
-        if meant and cells and all("://" in cell for cell in cells):
+        if meant and cells and all("/" in cell for cell in cells):
             findings.add(
-                f"the column {shown(name)} holds URLs, but its name does not end in _input or _output",
+                f"the column {shown(name)} holds places, but its name does not end in _input or _output",
                 where=where,
                 hint=f"did you mean {shown(before + dash + meant)}? if not: "
                 f"--{meant}-column {quote(name)} stages it, --ignore-column {quote(name)} keeps it a value",
+            )
+
+
+def _refuse_bare_names(table: Table, settings: Settings, findings: Findings, where: str) -> None:
+    """Refuse an input column of bare file names: it would be taken for values, and the runs would miss their inputs."""
+    said = {name for _, names in _named(settings) for name in names}
+    for index, name in enumerate(table.header):
+        if settings.input_columns is not None or name in said or not looks_staged(name, "input"):
+            continue
+        cells = [cell for row in table.rows if (cell := row.cells[index].strip())]
+        if cells and all(_BARE_NAME.fullmatch(cell) for cell in cells):
+            findings.add(
+                f"the column {shown(name)} holds file names without a folder, such as {shown(cells[0])}",
+                where=where,
+                hint=f"write ./{cells[0]} to stage them; --ignore-column {quote(name)} keeps them values",
             )
 
 

@@ -58,7 +58,9 @@ def default_command(templates: Sequence[Template]) -> tuple[str, ...]:
     raise DefinitionError(
         f"there is no command, and {some} to take it from",
         where="command",
-        hint="say what to run after --, for example: -- " + (f"bash {scripts[0]}" if scripts else "bash run.sh"),
+        hint=f"say which after --, for example: -- bash {scripts[0]}"
+        if scripts
+        else "give a script: -t run.sh; or say what to run after --, for example: -- solver engine.in",
     )
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
+import subprocess
 import threading
 import time
 from contextlib import contextmanager
@@ -48,6 +50,7 @@ class Attempt:
         foreign: Paths under the output URL that are not ours, as they were found after the claim.
         before: The work folder as it was when the solver was started.
         recorded: Whether the store has a record of this attempt.
+        commit_sent: Whether the store may have the commit: from then on the record stays as the commit knows it.
     """
 
     place: Place
@@ -69,6 +72,7 @@ class Attempt:
         self.before: Mapping[str, Stamp] = {}
         self.nonce = ""
         self.recorded = False
+        self.commit_sent = False
         self._step: Step = "claim"
         self._since: float | None = None
         self.step("claim")
@@ -133,20 +137,22 @@ class Attempt:
             self.folder.mkdir()
         self.work.mkdir()
 
-    def clean(self, *, earlier: bool = False) -> None:
-        """Remove the attempt's folder, and those that failed ``earlier`` attempts kept for a look.
+    def clean(self) -> None:
+        """Remove the attempt's folder. Links in it are removed, never followed; what can not be removed is noted."""
+        self._clean(self.folder)
 
-        Links in them are removed, never followed. What can not be removed is noted.
-        """
-        folders = [self.folder]
-        if earlier:
-            kept = (self.crew.runs_folder / f"{self.run.run_id}.{n}" for n in range(1, self.number))
-            folders += [folder for folder in kept if folder.is_dir()]
-        for folder in folders:
-            try:
-                _remove(folder)
-            except OSError as error:
-                self.crew.around.logger.warning("run %s: its folder could not be removed: %s", self.run.run_id, error)
+    def _clean(self, folder: Path) -> None:
+        try:
+            _remove(folder)
+        except FileNotFoundError:
+            return
+        except OSError as error:
+            self.crew.around.logger.warning("run %s: its folder could not be removed: %s", self.run.run_id, error)
+
+    def clean_earlier(self) -> None:
+        """Remove the folders of earlier attempts: the newest is the one to look at."""
+        for number in range(1, self.number):
+            self._clean(self.crew.runs_folder / f"{self.run.run_id}.{number}")
 
     def is_solved(self) -> None:
         """Let this attempt be finished even when the worker is told to stop: hours of solving are not thrown away."""
@@ -228,6 +234,7 @@ class Attempt:
             timings={**self.timings, "solve": self.exit.wall_s if self.exit else 0.0},
             versions=self.crew.around.versions,
         )
+        self.commit_sent = True
         history.write_commit(self.place, commit, durable=self.crew.order.recipe.durable)
 
 
@@ -246,6 +253,17 @@ def _remove(folder: Path) -> None:
     except PermissionError:
         _make_writable(folder)
         shutil.rmtree(folder)
+    except (RecursionError, OSError) as error:
+        if not isinstance(error, RecursionError) and error.errno != errno.ENAMETOOLONG:
+            raise
+        _remove_deep(folder)
+
+
+def _remove_deep(folder: Path) -> None:
+    """Remove folders that lie deeper in each other than Python's own function goes."""
+    done = subprocess.run(["rm", "-rf", "--", str(folder)], capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise OSError(errno.EIO, done.stderr.strip().partition("\n")[0], str(folder))
 
 
 @contextmanager

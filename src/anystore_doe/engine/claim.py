@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from anystore_doe.contract.storage import Watch
 from anystore_doe.engine import records
-from anystore_doe.engine.processes import is_gone, owner_of
 from anystore_doe.errors import (
     BusyError,
     ObjectExistsError,
@@ -19,10 +18,10 @@ from anystore_doe.errors import (
     StateError,
 )
 from anystore_doe.model import Claim
+from anystore_doe.processes import ProcessIdentity, is_gone
 
 if TYPE_CHECKING:
     from anystore_doe.contract.storage import Place
-    from anystore_doe.engine.processes import ProcessIdentity
     from anystore_doe.model import ObjectInfo, Run
 
 TRIES = 5
@@ -96,6 +95,17 @@ def read_claim(place: Place) -> Claim | None:
     """Return the claim of a run, or ``None`` when there is none or it is damaged."""
     found = _look(place)
     return found[0] if found else None
+
+
+def owner_of(claim: Claim) -> ProcessIdentity:
+    """Return who made a claim."""
+    return ProcessIdentity(
+        host=claim.host,
+        boot_id=claim.boot_id,
+        pid_namespace=claim.pid_namespace,
+        pid=claim.pid,
+        pid_started=claim.pid_started,
+    )
 
 
 def _create(place: Place, body: bytes) -> ObjectInfo | None:

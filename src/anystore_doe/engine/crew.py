@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from anystore_doe.contract.storage import Place
-    from anystore_doe.engine.processes import ProcessIdentity
     from anystore_doe.engine.slots import SlotPool
     from anystore_doe.engine.staging import Archives
     from anystore_doe.model import RunEvent, WorkOrder
+    from anystore_doe.processes import ProcessIdentity
 
 TRANSFERS_IN = 2
 """Runs that stage in at once. Ungated, all runs ahead share the link and arrive late together (measured:

@@ -23,6 +23,7 @@ CLOUD_CREDENTIALS = (
     # Amazon and everything that speaks S3: keys, profiles, roles, container and web identities, and boto 2, whose
     # settings file holds keys (gsutil reads it too).
     "AWS_*",
+    "AMAZON_*",
     "BOTO_CONFIG",
     "BOTO_PATH",
     "S3_ACCESS_KEY*",
@@ -37,10 +38,12 @@ CLOUD_CREDENTIALS = (
     "GOOGLE_API_KEY",
     "GCLOUD_KEYFILE_JSON",
     "GCE_METADATA_*",
+    "GCS_*",
     "CLOUDSDK_*",
     # Azure: SDK, command line, managed identity. Of ARM_*, only what Terraform reads: to a compiler or a profiler
     # from Arm the prefix means something else.
     "AZURE_*",
+    "AZCOPY_*",
     "IDENTITY_ENDPOINT",
     "IDENTITY_HEADER",
     "MSI_ENDPOINT",

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from anystore_doe.definition import render_command, rendered_template
+from anystore_doe.errors import safe_url
 from anystore_doe.model import SCHEMA, InputIdentity
 
 if TYPE_CHECKING:
@@ -127,14 +128,14 @@ def changed_input(
     was = {one.url: one for one in committed}
     here = [(_identity(one, {}), one) for one in now]
     if gone := was.keys() - {found.url for found, _ in here}:
-        return f"{min(gone)} is no longer an input"
+        return f"{safe_url(min(gone))} is no longer an input"
     for found, one in here:
         old = was.get(found.url)
         if old is None:
-            return f"{found.url} is a new input"
+            return f"{safe_url(found.url)} is a new input"
         if not _same_content(old, found, functools.partial(_content, one, digest)):
             pins = ("", "") if one.kind == "tree" else (f", {old.pin}", f", {found.pin}")
-            return f"{found.url} has changed ({old.size:,} bytes{pins[0]} -> {found.size:,} bytes{pins[1]})"
+            return f"{safe_url(found.url)} has changed ({old.size:,} bytes{pins[0]} -> {found.size:,} bytes{pins[1]})"
     return None
 
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from anystore_doe.engine.processes import start_ticks
+from anystore_doe.processes import start_ticks
 
 TOKEN_NAME = "ANYSTORE_DOE_TOKEN"  # noqa: S105  the name of a mark, not a secret
 """The environment variable that marks every process of a supervisor's trees."""

@@ -36,6 +36,9 @@ if TYPE_CHECKING:
 _OF_PATHS = {errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 """What the system says about paths: the run's own doing, not a lack of this machine's."""
 
+_DENIED = {errno.EACCES, errno.EPERM}
+"""In the work folder: what the solver has taken away from itself, and from us."""
+
 _FULL = {errno.ENOSPC, errno.EDQUOT}
 
 
@@ -93,7 +96,8 @@ def live_run(attempt: Attempt) -> None:
             attempt.step("commit")
             attempt.commit(identities(ordered.inputs, staged.digests), staged.bytes)
     attempt.step("clean")
-    attempt.clean(earlier=True)
+    attempt.clean()
+    attempt.clean_earlier()
 
 
 def _push_outputs(attempt: Attempt, outputs: Outputs) -> None:
@@ -152,7 +156,8 @@ def _failures_recorded(attempt: Attempt) -> Iterator[None]:
 def _in_our_words(error: OSError, attempt: Attempt) -> AnystoreDoeError:
     """Say what this machine said: about a path that is the run's own doing, or that it lacks something."""
     words = f"{error.strerror or error}: {error.filename or str(attempt.folder)!r}"
-    if error.errno in _OF_PATHS:
+    of_the_solver = error.errno in _DENIED and str(error.filename or "").startswith(str(attempt.work))
+    if error.errno in _OF_PATHS or of_the_solver:
         return RunError(words)
     return LocalResourceError(words, hint="make room there, or --scratch DIR" if error.errno in _FULL else "")
 
@@ -168,6 +173,9 @@ def _fail(attempt: Attempt, error: AnystoreDoeError) -> None:
     """Record a failure: logs, and outputs where the user wants them; the work folder stays for a look."""
     attempt.pause()
     recipe = attempt.crew.order.recipe
+    attempt.clean_earlier()
+    if attempt.commit_sent:
+        return
     if attempt.exit is not None:
         with _second_failure_noted(attempt, "its logs could not be pushed"):
             _push_logs(attempt)

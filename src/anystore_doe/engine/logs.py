@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -11,10 +12,15 @@ TAIL_BYTES = 64 * 2**10
 """How much of each log an attempt's record holds."""
 
 
+def _no_link(path: str, flags: int) -> int:
+    """Open a log, but no link that a solver put in its place."""
+    return os.open(path, flags | os.O_NOFOLLOW)
+
+
 def tail_of(log: Path, limit: int = TAIL_BYTES) -> str:
     """Return the last ``limit`` bytes of a log as text; ``""`` when there is none that can be read."""
     try:
-        with log.open("rb") as opened:
+        with open(log, "rb", opener=_no_link) as opened:
             size = opened.seek(0, 2)
             opened.seek(max(0, size - limit))
             return opened.read(limit).decode(errors="replace")

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from anystore_doe.engine.claim import read_claim
+from anystore_doe.engine.claim import owner_of, read_claim
 from anystore_doe.engine.history import last_attempt, read_attempt, read_commit
-from anystore_doe.engine.processes import is_gone, owner_of, this_process
 from anystore_doe.errors import AnystoreDoeError
+from anystore_doe.processes import is_gone, this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -56,6 +56,11 @@ def read_outcomes(
     """
     with ThreadPoolExecutor(READS_AT_ONCE, thread_name_prefix="anystore-doe-read") as pool:
         yield from pool.map(lambda run: read_outcome(run, open_storage, with_records=with_records), runs)
+
+
+def without_records(outcome: Outcome) -> Outcome:
+    """Return an outcome without commit, record and claim: they are large, and runs are many."""
+    return replace(outcome, commit=None, attempt=None, claim=None)
 
 
 def read_outcome(run: Run, open_storage: Callable[[str], Place], *, with_records: bool = False) -> Outcome:

@@ -6,7 +6,6 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anystore_doe.engine.matching import matcher
@@ -15,6 +14,7 @@ from anystore_doe.model import OUR_FOLDER, FileRecord
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
 
     from anystore_doe.contract.storage import Place, Watch
     from anystore_doe.model import ObjectInfo, Recipe
@@ -24,27 +24,35 @@ Stamp = tuple[int, int, int, int]
 
 def snapshot(folder: Path) -> dict[str, Stamp]:
     """Return each regular file below ``folder`` with what changes when it is written (size, mtime, ctime, inode)."""
-    return {path: _stamp(status) for path, status in _scan(folder, "") if stat.S_ISREG(status.st_mode)}
+    return {path: _stamp(status) for path, status in _scan(folder) if stat.S_ISREG(status.st_mode)}
 
 
 def _stamp(status: os.stat_result) -> Stamp:
     return status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino
 
 
-def _scan(folder: Path, prefix: str) -> Iterator[tuple[str, os.stat_result]]:
-    """Yield ``(path, lstat)`` of everything that is not a folder; links are never followed."""
-    with os.scandir(folder) as entries:
-        for entry in entries:
-            path = prefix + entry.name
-            if entry.is_dir(follow_symlinks=False):
-                yield from _scan(Path(entry.path), path + "/")
-            else:
-                yield path, entry.stat(follow_symlinks=False)
+def _scan(folder: Path) -> Iterator[tuple[str, os.stat_result]]:
+    """Yield ``(path, lstat)`` of everything below ``folder`` that is not a folder; links are never followed.
+
+    Raises:
+        RunError: a solver put a link in the place of ``folder``.
+    """
+    if folder.is_symlink():
+        raise RunError("there is a link where the work folder was")
+    ahead = [("", os.fspath(folder))]
+    while ahead:  # no recursion: a solver makes folders as deep as it likes
+        prefix, here = ahead.pop()
+        with os.scandir(here) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False):
+                    ahead.append((f"{prefix}{entry.name}/", entry.path))
+                else:
+                    yield prefix + entry.name, entry.stat(follow_symlinks=False)
 
 
 def regular_files(folder: Path) -> list[str]:
     """Return the paths of all regular files below ``folder``, sorted."""
-    return sorted(path for path, status in _scan(folder, "") if stat.S_ISREG(status.st_mode))
+    return sorted(path for path, status in _scan(folder) if stat.S_ISREG(status.st_mode))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,7 +88,7 @@ def find_outputs(folder: Path, before: Mapping[str, Stamp], recipe: Recipe) -> O
     wanted = matcher(recipe.outputs) if recipe.outputs else None
     private = {f.name for f in recipe.input_files if f.private}
     files, links, left_out = [], [], []
-    for path, status in _scan(folder, ""):
+    for path, status in _scan(folder):
         if not stat.S_ISREG(status.st_mode):
             links.append(path.encode(errors="backslashreplace").decode())
             continue

@@ -268,21 +268,21 @@ class SlotPool:
         """Wait for the seat for metrics commands, in order of arrival, and lend it; it is bound to no cores.
 
         Raises:
-            SlotsClosedError: the slots were cancelled or closed.
+            SlotsClosedError: the slots were closed.
             RunError: the seat is given up.
         """
         with self._measuring.seat() as seat:
             yield seat
 
     def cancel(self, grace_s: float = 30.0) -> None:
-        """End all running solvers as ``cancelled``, and let nobody have a seat any more; return at once.
+        """End all running solvers as ``cancelled``, and let nobody have a slot any more; return at once.
 
-        Call it again with a smaller ``grace_s`` to hurry: it is the time from TERM to KILL.
+        The seat for metrics commands stays: what is solved is measured and pushed. Call it again with a smaller
+        ``grace_s`` to hurry: it is the time from TERM to KILL.
         """
-        for line in (self._slots, self._measuring):
-            line.close("the slots were cancelled")
-            for seat in line.seats:
-                seat.cancel(grace_s)
+        self._slots.close("the slots were cancelled")
+        for seat in self._slots.seats:
+            seat.cancel(grace_s)
 
     def close(self) -> None:
         """End whatever still runs, soon, and all supervisors; wait for them. Calling it twice is no error."""

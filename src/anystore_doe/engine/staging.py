@@ -73,19 +73,26 @@ def fetch_inputs(
             parcels.mkdir(exist_ok=True)
             target = parcels / str(number)
             archives.append((one, target))
-            _fetch(one.objects[0], target, staged, open_storage, watch)
+            _fetch(one.objects[0], target, staged, open_storage, watch, stated=True)
             continue
         for found in one.objects:
             _bring(staged, found.path, found.url)
             target = folder / found.path
             target.parent.mkdir(parents=True, exist_ok=True)
-            _fetch(found, target, staged, open_storage, watch)
+            _fetch(found, target, staged, open_storage, watch, stated=one.kind != "tree")
     return staged, archives
 
 
 def _fetch(
-    found: PinnedObject, target: Path, staged: Staged, open_storage: Callable[[str], Place], watch: Watch
+    found: PinnedObject,
+    target: Path,
+    staged: Staged,
+    open_storage: Callable[[str], Place],
+    watch: Watch,
+    *,
+    stated: bool,
 ) -> None:
+    """Fetch one object and check that it is what plan saw; ``stated``: plan asked for it alone, not for a listing."""
     place = open_storage(found.url)
     pinned = place.storage.capabilities.pinned_reads
     try:
@@ -93,8 +100,11 @@ def _fetch(
     except InputChangedError as error:
         error.hint = error.hint or _CHANGED
         raise
-    if info.size != found.size:  # all that a store without pins lets us see
+    if info.size != found.size:
         raise InputChangedError("fetch", found.url, f"changed: {info.size} bytes, plan saw {found.size}", hint=_CHANGED)
+    # where a version can not be asked for, it can still be compared; a listing may name it in another way
+    if stated and info.pin is not None and found.pin is not None and info.pin != found.pin:
+        raise InputChangedError("fetch", found.url, f"changed since plan ({found.pin} -> {info.pin})", hint=_CHANGED)
     if not (found.checksums or info.checksums):
         staged.digests[found.url] = file_digest(target)
     staged.bytes += info.size
@@ -255,6 +265,7 @@ def _render_in_place(file: Path, path: str, values: Mapping[str, str]) -> None:
 
 def _write(target: Path, body: bytes, mode: int) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_bytes(body)
+    with open(target, "wb", opener=lambda path, flags: os.open(path, flags, 0o600 if mode == 0o600 else 0o666)) as file:
+        file.write(body)
     if mode:
         target.chmod(mode & ~0o022 if mode != 0o600 else mode)

@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from anystore_doe.engine.leftovers import TOKEN_NAME, Leftovers, end_leftovers, new_token
-from anystore_doe.engine.processes import start_ticks
 from anystore_doe.engine.unstarted import why_not_started
 from anystore_doe.errors import LocalResourceError
 from anystore_doe.model import ExitRecord
+from anystore_doe.processes import start_ticks
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -247,7 +247,7 @@ def start(request: dict[str, Any]) -> Tree:
     Raises:
         OSError: a log can not be made, or this machine has no room for another process.
     """
-    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+    flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW  # it may be a solver's link
     opened: list[int] = []
     parent = os.getpid()
     try:

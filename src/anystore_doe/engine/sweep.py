@@ -55,6 +55,7 @@ class Setting:
         worker_argv: The command that starts a worker on this machine.
         environ: What a worker process starts with.
         fail_fast: Begin no further run after one failed.
+        begun: Called once the work root is ours.
     """
 
     open_executor: Callable[[ExecutorContext], Executor]
@@ -63,6 +64,7 @@ class Setting:
     environ: Mapping[str, str]
     scratch: Path | None = None
     fail_fast: bool = False
+    begun: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,6 +137,7 @@ def run_sweep(plan: Plan, setting: Setting, around: Surroundings, stop: threadin
     )
     tally = _Tally(around, fail_fast=setting.fail_fast)
     with locked(setting.work_root):
+        setting.begun()
         executor = setting.open_executor(context)
         try:
             _drive(executor, _orders(plan, ordered, setting, executor.max_orders), events, tally, stop)
@@ -255,6 +258,8 @@ class _Tally:
             assert event is not None  # noqa: S101  or the store was asked
             return event.state, None, event.message if event.state == "committed" else ""
         if event is not None:
+            if stored.commit is not None and stored.commit.attempt == event.attempt:  # its reply was lost
+                return "committed", None, ""
             return "failed", _told(stored, event), ""
         if stored.commit is not None and stored.attempts > (one.attempts if one.replace else 0):
             return "committed", None, remark(stored.commit.files, stored.attempt.links if stored.attempt else ())

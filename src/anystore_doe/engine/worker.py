@@ -15,10 +15,10 @@ from anystore_doe.engine.crew import Crew
 from anystore_doe.engine.environment import common_environment, machinefile_text
 from anystore_doe.engine.life import StoppedError, live_run
 from anystore_doe.engine.outputs import remark
-from anystore_doe.engine.processes import this_process
 from anystore_doe.engine.slots import SlotPool
 from anystore_doe.engine.workroot import runs_folder, worker_at_work
 from anystore_doe.errors import AnystoreDoeError, InternalError, LocalResourceError
+from anystore_doe.processes import this_process
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

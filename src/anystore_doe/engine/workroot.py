@@ -103,7 +103,7 @@ def _lock(descriptor: int, work_root: Path) -> None:
         owner = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
         raise BusyError(
             f"another run is at work in {work_root}: {owner or 'process unknown'}",
-            hint="wait for it, or give this one another --work-dir",
+            hint="wait for it; status says how far it is",
         ) from error
     except OSError:
         return  # a file system without locks: the claims still keep runs apart

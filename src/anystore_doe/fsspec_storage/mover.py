@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from anystore_doe.errors import ChecksumError, IntegrityError, LocalResourceError, StorageError, printable
 from anystore_doe.fsspec_storage.bridge import all_of, off_loop
-from anystore_doe.fsspec_storage.checksums import file_md5, joined_crc32
+from anystore_doe.fsspec_storage.checksums import CRC32, Crc, file_md5
 from anystore_doe.fsspec_storage.retrying import RetryPolicy, Tries, retried
 
 if TYPE_CHECKING:
@@ -48,9 +48,10 @@ _PROGRESS = 64 * 1024
 def part_size(size: int) -> int:
     """Return the bytes of a range or part of an object of ``size`` bytes: at least 16 MiB, at most 9,000 parts.
 
-    S3 takes 10,000 parts; the rest is room for a size that grew.
+    S3 takes 10,000 parts; the rest is room for a size that grew. A multiple of 1 MiB: Google Cloud Storage takes parts
+    of whole multiples of 256 KiB only.
     """
-    return max(SMALL, -(-size // 9000))
+    return max(SMALL, -(-size // (9000 * MIB)) * MIB)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,13 +63,15 @@ class Remote:
         size: Bytes.
         read_range: ``read_range(start, end)`` yields the bytes of that range of *this* version, or raises
             :class:`~anystore_doe.errors.StorageError`: ``InputChangedError`` when the version is gone.
-        checksums: As in :class:`~anystore_doe.model.ObjectInfo`; ``crc32`` and ``md5`` are compared.
+        checksums: As in :class:`~anystore_doe.model.ObjectInfo`; that of ``crc`` is compared, else the MD5.
+        crc: What is computed of the bytes as they are written.
     """
 
     url: str
     size: int
     read_range: Callable[[int, int], AsyncGenerator[bytes, None]]
     checksums: Mapping[str, str] = field(default_factory=dict)
+    crc: Crc = CRC32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,7 +119,7 @@ class _Fetch:
         self._crcs: dict[int, tuple[int, int]] = {}
 
     async def all_ranges(self, lanes: int) -> int:
-        """Fetch every range over ``lanes`` lanes and return the CRC-32 of the whole."""
+        """Fetch every range over ``lanes`` lanes and return the CRC of the whole."""
         size = self._remote.size
         step = part_size(size)
         ranges = iter([(start, min(start + step, size)) for start in range(0, size, step)])
@@ -126,10 +129,10 @@ class _Fetch:
                 self._crcs[start] = (await self._one_range(start, end), end - start)
 
         await all_of([lane() for _ in range(max(1, min(lanes, -(-size // step))))])
-        return joined_crc32(piece for _, piece in sorted(self._crcs.items()))
+        return self._remote.crc.joined(piece for _, piece in sorted(self._crcs.items()))
 
     async def _one_range(self, start: int, end: int) -> int:
-        """Fetch one range, going on where a cut body ended, and return its CRC-32."""
+        """Fetch one range, going on where a cut body ended, and return its CRC."""
         import asyncio
 
         tries = Tries(self._policy)
@@ -179,13 +182,14 @@ class _Fetch:
         written = 0
         while written < len(block):
             written += os.pwrite(self._file, memoryview(block)[written:], at + written)
-        return zlib.crc32(block, crc)
+        return self._remote.crc.extend(block, crc)
 
 
 def _difference(remote: Remote, crc: int, part: Path, watch: Watch) -> str:
     """Compare what was written with what the store says; return what differs, or ``""``."""
-    if "crc32" in remote.checksums:
-        found, expected, name = f"{crc:08x}", remote.checksums["crc32"], "crc32"
+    name = remote.crc.name
+    if name in remote.checksums:
+        found, expected = f"{crc:08x}", remote.checksums[name]
     elif "md5" in remote.checksums:
         found, expected, name = file_md5(part, lambda _: watch.check(remote.url)), remote.checksums["md5"], "md5"
     else:
@@ -194,7 +198,7 @@ def _difference(remote: Remote, crc: int, part: Path, watch: Watch) -> str:
 
 
 async def fetch(remote: Remote, dest: Path, *, lanes: int, policy: RetryPolicy, watch: Watch) -> str:
-    """Copy ``remote`` into ``dest``, which appears whole and verified or not at all; return its CRC-32 as hex.
+    """Copy ``remote`` into ``dest``, which appears whole and verified or not at all; return its CRC as hex.
 
     Bytes go into a part file beside ``dest``, are compared with the store's checksum where there is one (twice
     more fetched when they differ: a flipped bit passes TCP's own sum), and are renamed. The caller holds a lease
@@ -222,7 +226,7 @@ async def fetch(remote: Remote, dest: Path, *, lanes: int, policy: RetryPolicy, 
 
 
 async def _verified(remote: Remote, file: int, part: Path, lanes: int, policy: RetryPolicy, watch: Watch) -> int:
-    """Fill the part file until its bytes are what the store says; return their CRC-32."""
+    """Fill the part file until its bytes are what the store says; return their CRC."""
     difference = ""
     for _ in range(_WHOLE_TRIES):
         crc = await _Fetch(remote, file, policy, watch).all_ranges(lanes)

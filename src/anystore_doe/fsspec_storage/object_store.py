@@ -7,11 +7,12 @@ What the clouds have in common is here; a cloud's plugin brings a :class:`Client
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from anystore_doe.contract import Storage
 from anystore_doe.errors import ObjectExistsError, PreconditionFailedError
 from anystore_doe.fsspec_storage import bridge, mover
+from anystore_doe.fsspec_storage.checksums import CRC32, Crc
 from anystore_doe.fsspec_storage.conditions import Condition
 
 if TYPE_CHECKING:
@@ -83,7 +84,13 @@ class Writer(Protocol):
 
 
 class ObjectStorage(Storage):
-    """One root of an object store. A provider adds ``walk``, ``delete`` and ``capabilities``."""
+    """One root of an object store. A provider adds ``walk``, ``delete`` and ``capabilities``.
+
+    Attributes:
+        crc: What is computed while an object is fetched, and compared with the store's checksum of that name.
+    """
+
+    crc: ClassVar[Crc] = CRC32
 
     def __init__(self, url: str, client: Client, writer: Writer, context: StorageContext) -> None:
         """Open the root; touches no network."""
@@ -112,6 +119,7 @@ class ObjectStorage(Storage):
                 size=info.size,
                 read_range=lambda start, end: self._client.range(key, start, end, pin=info.pin),
                 checksums=info.checksums,
+                crc=self.crc,
             )
             await mover.fetch(remote, dest, lanes=lanes, policy=self._client.policy, watch=watch)
             return info

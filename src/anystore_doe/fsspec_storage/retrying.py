@@ -13,7 +13,11 @@ from anystore_doe.errors import StorageError
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from anystore_doe.contract.storage import Watch
+
 T = TypeVar("T")
+
+_POLL_S = 0.2
 
 
 def _never(_: StorageError) -> float | None:
@@ -92,3 +96,21 @@ async def retried(policy: RetryPolicy, call: Callable[[], Awaitable[T]]) -> T:
         except StorageError as error:
             pause = tries.failed(error)
         await asyncio.sleep(pause)
+
+
+def again(policy: RetryPolicy, call: Callable[[], T], *, watch: Watch, url: str) -> T:
+    """Call until it goes through, as :func:`retried` does for coroutines.
+
+    Raises:
+        CancelledTransferError: the watch was cancelled in a pause.
+        StorageError: the last error, when it is not retryable or the budget is used up.
+    """
+    tries = Tries(policy)
+    while True:
+        try:
+            return call()
+        except StorageError as error:
+            until = time.monotonic() + tries.failed(error)
+        while (left := until - time.monotonic()) > 0:
+            watch.check(url)
+            time.sleep(min(left, _POLL_S))

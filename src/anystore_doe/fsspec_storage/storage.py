@@ -11,7 +11,6 @@ import os
 import re
 import secrets
 import threading
-import time
 import zlib
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -25,8 +24,9 @@ from anystore_doe.errors import (
     UnsupportedError,
 )
 from anystore_doe.fsspec_storage.mover import MIB, BytesSource, Source, local_side
-from anystore_doe.fsspec_storage.retrying import RetryPolicy, Tries
+from anystore_doe.fsspec_storage.retrying import RetryPolicy, again
 from anystore_doe.fsspec_storage.translate import foreign
+from anystore_doe.fsspec_storage.versions import modified_at, pin_from
 from anystore_doe.model import ObjectInfo
 
 if TYPE_CHECKING:
@@ -39,29 +39,6 @@ T = TypeVar("T")
 
 _READ_BACK = 64 * MIB
 _TEMPORARY = re.compile(r"\.anystore-doe-[0-9a-f]{16}\.part")
-_VERSIONS = ("ETag", "etag", "version_id", "sha", "md5", "checksum")
-_TIMES = ("mtime", "LastModified", "Last-Modified", "last_modified", "modify", "modified", "created")
-_POLL_S = 0.2
-
-
-def pin_from(info: dict[str, Any]) -> str | None:
-    """Return what names the version in fsspec's description of a file: an ETag or digest, else size and time."""
-    for name in _VERSIONS:
-        if info.get(name):
-            return str(info[name]).removeprefix('"').removesuffix('"')
-    for name in _TIMES:
-        value = info.get(name)
-        if value:
-            return f"{info.get('size')}-{value.isoformat() if hasattr(value, 'isoformat') else value}"
-    return None
-
-
-def _modified_at(info: dict[str, Any]) -> float | None:
-    for name in _TIMES:
-        value: Any = info.get(name)
-        if hasattr(value, "timestamp"):
-            return float(value.timestamp())
-    return None
 
 
 class FsspecStorage(Storage):
@@ -107,9 +84,7 @@ class FsspecStorage(Storage):
         if getattr(self._bound, "fs", None) is not None:
             yield
             return
-        with foreign(doing, url):
-            fs = self._acquire()
-        self._bound.fs = fs
+        fs = self._bound.fs = self._let_in(doing, url)
         broken = False
         try:
             with foreign(doing, url):
@@ -155,16 +130,25 @@ class FsspecStorage(Storage):
 
     def _again(self, doing: str, key: str, call: Callable[[], T], watch: Watch) -> T:
         """Call until it goes through; a lost connection is made anew."""
-        tries = Tries(self._policy)
-        while True:
-            try:
-                with self._at_work(doing, self.url_of(key)):
-                    return call()
-            except StorageError as error:
-                until = time.monotonic() + tries.failed(error)
-            while (left := until - time.monotonic()) > 0:
-                watch.check(self.url)
-                time.sleep(min(left, _POLL_S))
+
+        def once() -> T:
+            with self._at_work(doing, self.url_of(key)):
+                return call()
+
+        return again(self._policy, once, watch=watch, url=self.url)
+
+    def _let_in(self, doing: str, url: str) -> Any:
+        """Acquire a file system, again while the server lets nobody in: so far nothing was asked of it."""
+
+        def once() -> Any:
+            with foreign(doing, url):
+                return self._acquire()
+
+        try:
+            return again(self._policy, once, watch=Watch(), url=url)
+        except StorageError as error:
+            error.retryable = False  # it was tried again
+            raise
 
     def stat(self, key: str) -> ObjectInfo:
         """See the contract."""
@@ -191,7 +175,7 @@ class FsspecStorage(Storage):
             return None
         size = info.get("size")
         size = -1 if size is None else int(size)
-        return ObjectInfo(key=key, size=size, pin=pin_from(info), modified_at=_modified_at(info))
+        return ObjectInfo(key=key, size=size, pin=pin_from(info), modified_at=modified_at(info))
 
     @contextmanager
     def _opened(self, doing: str, key: str, path: str, info: ObjectInfo) -> Iterator[Any]:
@@ -311,7 +295,7 @@ class FsspecStorage(Storage):
         with foreign("push", self.url_of(key)), self._context.budget.lease(2 * MIB, 2 * MIB, watch):
             self._refuse_folder(key, path)
             if folder:
-                self._fs.makedirs(folder, exist_ok=True)
+                self._make_folder(folder)
             try:
                 crc = self._copy_in(source, temporary, watch)
                 self._check_copy(key, temporary, source.size, crc)
@@ -324,6 +308,21 @@ class FsspecStorage(Storage):
     def _refuse_folder(self, key: str, path: str) -> None:
         if self._fs.isdir(path):
             raise UnsupportedError("push", self.url_of(key), "there is a folder of this name")
+
+    def _make_folder(self, folder: str) -> None:
+        """Make a folder and its parents; others may make some of them at the same moment, and be told apart by no code.
+
+        Whoever was faster made one folder more, so there is one try for each.
+        """
+        for _ in folder.split("/"):
+            try:
+                self._fs.makedirs(folder, exist_ok=True)
+            except OSError:
+                if self._fs.isdir(folder):
+                    return
+            else:
+                return
+        self._fs.makedirs(folder, exist_ok=True)
 
     def _copy_in(self, source: BytesSource | Source, temporary: str, watch: Watch) -> int:
         crc = 0

@@ -2,16 +2,21 @@
 
 One small file per open upload in the context's state folder; it is there before the first part is sent and
 removed after the upload was completed or aborted. A note counts only on the machine, in the boot and in the pid
-namespace it was written in: elsewhere nobody can know whether its process lives.
+namespace it was written in: elsewhere nobody can know whether its process lives. Nor can anybody on systems without
+``/proc``: their uploads stay open until the store's own rules end them.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import secrets
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from anystore_doe.processes import ProcessIdentity, is_gone, this_process
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 _FOLDER = "open-uploads"
 
@@ -23,36 +28,6 @@ class OpenUpload:
     key: str
     upload_id: str
     note: Path | None = None
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text().strip()
-    except OSError:
-        return ""
-
-
-def _where() -> str:
-    """Name this machine, boot and pid namespace."""
-    try:
-        namespace = str(Path("/proc/self/ns/pid").readlink())
-    except OSError:
-        namespace = ""
-    return f"{os.uname().nodename} {_read('/proc/sys/kernel/random/boot_id')} {namespace}"
-
-
-def _started(pid: int) -> str:
-    """Return when a process was started, in clock ticks since boot (proc(5), ``stat`` field 22), ``""``: it is gone."""
-    fields = _read(f"/proc/{pid}/stat").rpartition(")")[2].split()
-    if fields:
-        return "" if fields[0] in {"Z", "X"} else fields[19]  # dead, and only not reaped yet
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return ""
-    except PermissionError:
-        pass
-    return "alive"
 
 
 class OpenUploads:
@@ -72,17 +47,10 @@ class OpenUploads:
         if self._folder is None:
             return OpenUpload(key=key, upload_id=upload_id)
         self._folder.mkdir(parents=True, exist_ok=True)
-        pid = os.getpid()
-        record = {
-            "store": self._store,
-            "key": key,
-            "upload_id": upload_id,
-            "pid": pid,
-            "started": _started(pid),
-            "where": _where(),
-        }
+        record = {"store": self._store, "key": key, "upload_id": upload_id, "process": asdict(this_process())}
         path = self._folder / f"{secrets.token_hex(8)}.json"
         fresh = path.with_suffix(".new")
+        fresh.touch(mode=0o600)  # some clouds' upload ids are all that it takes to write the object
         fresh.write_text(json.dumps(record))
         fresh.replace(path)
         return OpenUpload(key=key, upload_id=upload_id, note=path)
@@ -96,12 +64,11 @@ class OpenUploads:
         """Return this store's uploads whose process is gone; notes that can not be read are left alone."""
         if self._folder is None or not self._folder.is_dir():
             return []
-        found = []
+        found, me = [], this_process()
         for path in sorted(self._folder.glob("*.json")):
             try:
                 record = json.loads(path.read_bytes())
-                ours = record["store"] == self._store and record["where"] == _where()
-                if ours and _started(int(record["pid"])) != record["started"]:
+                if record["store"] == self._store and is_gone(ProcessIdentity(**record["process"]), me):
                     found.append(OpenUpload(key=str(record["key"]), upload_id=str(record["upload_id"]), note=path))
             except (OSError, ValueError, KeyError, TypeError):
                 continue

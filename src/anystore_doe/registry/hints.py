@@ -16,17 +16,21 @@ PLUGIN_OF_SCHEME = {
     "abfs": "anystore-doe-azure",
     "abfss": "anystore-doe-azure",
 }
-"""Schemes that a plugin of this project serves, or will serve: the fallback never takes them."""
+"""Schemes that a plugin of this project serves: the fallback never takes them."""
 
-INSTALL = {"anystore-doe-s3": "pip install -e . -e plugins/anystore-doe-s3   (in a checkout of anystore-doe)"}
-"""The line that installs each plugin that exists; nothing is on an index yet."""
+INSTALL = {
+    "anystore-doe-azure": "pip install -e . -e plugins/anystore-doe-azure   (in a checkout of anystore-doe)",
+    "anystore-doe-gcs": "pip install -e . -e plugins/anystore-doe-gcs   (in a checkout of anystore-doe)",
+    "anystore-doe-s3": "pip install -e . -e plugins/anystore-doe-s3   (in a checkout of anystore-doe)",
+}
+"""The line that installs each plugin; nothing is on an index yet."""
 
 DEMO = "pip install -e '.[demo]' -e plugins/anystore-doe-s3   (in a checkout of anystore-doe)"
 """The line that installs what ``anystore-doe demo`` needs."""
 
 
 def install_hint(scheme: str, known: Collection[str] = ()) -> str:
-    """Return the line that installs what serves ``scheme``, or say plainly that it does not exist yet.
+    """Return the line that installs what serves ``scheme``.
 
     A scheme that nobody knows may be misspelt: ``known`` are those that are installed.
     """
@@ -37,6 +41,4 @@ def install_hint(scheme: str, known: Collection[str] = ()) -> str:
         near = difflib.get_close_matches(scheme, [*known, *PLUGIN_OF_SCHEME], n=1)
         listed = "anystore-doe plugins lists what is installed"
         return f"did you mean {near[0]}://? {listed}" if near else listed
-    if plugin in INSTALL:
-        return INSTALL[plugin]
-    return f"this version of anystore-doe has no plugin for {scheme}:// yet; copy the data to a store that it serves"
+    return INSTALL[plugin]

@@ -219,11 +219,26 @@ class Opener:
         return shared
 
     def _settings_of(self, url: str) -> StoreSettings | None:
+        """Return the settings of the longest prefix: as it is written, else of the same place spelt otherwise."""
         bare = url.rstrip("/")
         for prefix, store in self._stores:
             if bare == prefix or bare.startswith(prefix.removesuffix("/") + "/"):
                 return store
-        return None
+        place = self._place_of(bare)
+        fitting = {
+            prefix: store
+            for prefix, store in ((self._place_of(prefix), store) for prefix, store in self._stores)
+            if prefix and (place == prefix or place.startswith(prefix + "/"))
+        }
+        return fitting[max(fitting, key=len)] if fitting else None
+
+    def _place_of(self, url: str) -> str:
+        """Return the one spelling of the place that ``url`` names, ``""`` when no plugin makes a place of it."""
+        try:
+            root, key = self._chooser.choose(url).entry.split(url)
+        except (PluginError, UsageError):
+            return ""
+        return f"{root}/{key}".rstrip("/")
 
     def _options_of(self, offer: Offer[StorageEntry], store: StoreSettings | None) -> Any:
         key = (offer.plugin.name, store.prefix if store else "")

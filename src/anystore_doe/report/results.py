@@ -8,10 +8,11 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from anystore_doe.engine.fingerprint import LABELS
 from anystore_doe.errors import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
     from anystore_doe.engine.outcome import Outcome
 
@@ -24,7 +25,7 @@ class Result:
     """One row of the results.
 
     Attributes:
-        values: Column to text, as in the run table.
+        values: Column to text: of a committed run as it was solved, of any other as the run table says.
         exit_code: Of the solver; 128 + n when signal n ended it; ``None`` when it did not end, or never began.
         wall_s: Seconds of all steps together, without waiting for a slot or a gate.
         solve_s: Seconds in the solver.
@@ -47,12 +48,15 @@ class Result:
 
 
 def result_of(outcome: Outcome) -> Result:
-    """Return the row of one run's outcome."""
+    """Return the row of one run's outcome; what a commit was solved with stands beside its metrics."""
     commit, attempt = outcome.commit, outcome.attempt
+    values = outcome.run.values
+    if commit is not None:
+        values = {name: commit.values.get(name, "") for name in values}
     timings = commit.timings if commit else attempt.timings if attempt else {}
     return Result(
         run_id=outcome.run.run_id,
-        values=outcome.run.values,
+        values=values,
         state=outcome.state,
         exit_code=commit.exit_code if commit else _exit_code(outcome),
         attempts=outcome.attempts,
@@ -64,6 +68,14 @@ def result_of(outcome: Outcome) -> Result:
         step=outcome.step,
         reason=outcome.reason,
     )
+
+
+def is_stale(outcome: Outcome, ignored: Collection[str] = ()) -> bool:
+    """Tell whether a committed run was solved with other values than its row has now; ``ignored`` columns apart."""
+    if outcome.commit is None:
+        return False
+    was, now, left_out = outcome.commit.values, outcome.run.values, LABELS.union(ignored)
+    return any(was.get(name) != now.get(name) for name in {*was, *now} - left_out)
 
 
 def _exit_code(outcome: Outcome) -> int | None:

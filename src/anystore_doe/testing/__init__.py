@@ -13,50 +13,97 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from anystore_doe.testing.archive_contract import ArchiveContract, Crafted
     from anystore_doe.testing.executor_contract import ExecutorContract
-    from anystore_doe.testing.faults import Answer, Cut, Delay, Flip, LoseReply, Rule, Swap, Truncate, s3_error
+    from anystore_doe.testing.faults import (
+        Answer,
+        Cut,
+        Delay,
+        Flip,
+        LoseReply,
+        Rule,
+        Swap,
+        Truncate,
+        azure_error,
+        s3_error,
+    )
     from anystore_doe.testing.memory import MemoryStorage
     from anystore_doe.testing.proxy import FaultProxy
     from anystore_doe.testing.seeded import Bugs
-    from anystore_doe.testing.servers import MotoServer, ServerMissingError, require, start_moto
+    from anystore_doe.testing.servers import (
+        AzuriteServer,
+        FakeGcsServer,
+        MotoServer,
+        OpenSshServer,
+        ServerMissingError,
+        ServerProcess,
+        require,
+        start_azurite,
+        start_fake_gcs,
+        start_moto,
+        start_sshd,
+    )
     from anystore_doe.testing.storage_contract import StorageContract
+    from anystore_doe.testing.storage_faults import HttpFaultsContract
 
 __all__ = [
     "Answer",
     "ArchiveContract",
+    "AzuriteServer",
     "Bugs",
     "Crafted",
     "Cut",
     "Delay",
     "ExecutorContract",
+    "FakeGcsServer",
     "FaultProxy",
     "Flip",
+    "HttpFaultsContract",
     "LoseReply",
     "MemoryStorage",
     "MotoServer",
+    "OpenSshServer",
     "Rule",
     "ServerMissingError",
+    "ServerProcess",
     "StorageContract",
     "Swap",
     "Truncate",
+    "azure_error",
     "require",
     "s3_error",
+    "start_azurite",
+    "start_fake_gcs",
     "start_moto",
+    "start_sshd",
 ]
 
 _MODULES = {
     "archive_contract": ("ArchiveContract", "Crafted"),
     "executor_contract": ("ExecutorContract",),
-    "faults": ("Answer", "Cut", "Delay", "Flip", "LoseReply", "Rule", "Swap", "Truncate", "s3_error"),
+    "faults": ("Answer", "Cut", "Delay", "Flip", "LoseReply", "Rule", "Swap", "Truncate", "azure_error", "s3_error"),
     "memory": ("MemoryStorage",),
     "proxy": ("FaultProxy",),
     "seeded": ("Bugs",),
-    "servers": ("MotoServer", "ServerMissingError", "require", "start_moto"),
+    "servers": (
+        "AzuriteServer",
+        "FakeGcsServer",
+        "MotoServer",
+        "OpenSshServer",
+        "ServerMissingError",
+        "ServerProcess",
+        "require",
+        "start_azurite",
+        "start_fake_gcs",
+        "start_moto",
+        "start_sshd",
+    ),
     "storage_contract": ("StorageContract",),
+    "storage_faults": ("HttpFaultsContract",),
 }
 _WITH_ASSERTS = (
     "archive_contract",
     "executor_contract",
     "storage_contract",
+    "storage_faults",
     "storage_names",
     "storage_reads",
     "storage_writes",

@@ -156,9 +156,17 @@ class BarrierStorage(Storage):
         with self._ours():
             return self._inner.read(key, start, end, pin=pin)
 
-    def grants(self, reads: Sequence[str], writes: Sequence[str], *, delete: bool) -> Policy:
+    def grants(
+        self,
+        reads: Sequence[str],
+        writes: Sequence[str],
+        *,
+        delete: bool,
+        form: str = "identity",
+        principal: str = "",
+    ) -> Policy:
         """See the contract."""
-        return self._inner.grants(reads, writes, delete=delete)
+        return self._inner.grants(reads, writes, delete=delete, form=form, principal=principal)
 
     def close(self) -> None:
         """See the contract."""

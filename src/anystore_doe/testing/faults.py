@@ -120,3 +120,19 @@ def s3_error(status: int, code: str, *, message: str = "", retry_after_s: int | 
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
     return Answer(status=status, body=body.encode(), headers=headers)
+
+
+def azure_error(status: int, code: str, *, detail: str = "", retry_after_s: int | None = None) -> Answer:
+    """Return an answer as Azure gives it, such as ``azure_error(503, "ServerBusy")``; ``detail`` is of a 403.
+
+    The format is that of "Status and error codes" in the Azure Storage REST reference.
+    """
+    more = f"<AuthenticationErrorDetail>{detail}</AuthenticationErrorDetail>" if detail else ""
+    body = (
+        '\ufeff<?xml version="1.0" encoding="utf-8"?>\n'
+        f"<Error><Code>{code}</Code><Message>{code} was said.\nRequestId:fault</Message>{more}</Error>"
+    )
+    headers = {"Content-Type": "application/xml", "x-ms-error-code": code}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    return Answer(status=status, body=body.encode(), headers=headers)

@@ -25,6 +25,7 @@ from anystore_doe.errors import (
     ObjectNotFoundError,
     PreconditionFailedError,
     StorageError,
+    UnsupportedError,
 )
 from anystore_doe.model import ObjectInfo
 
@@ -127,8 +128,18 @@ class MemoryStorage(Storage):
         first = max(0, len(data) + start) if start < 0 else start
         return data[first : len(data) if end is None else end]
 
-    def grants(self, reads: Sequence[str], writes: Sequence[str], *, delete: bool) -> Policy:
+    def grants(
+        self,
+        reads: Sequence[str],
+        writes: Sequence[str],
+        *,
+        delete: bool,
+        form: str = "identity",
+        principal: str = "",  # noqa: ARG002  nobody is named here
+    ) -> Policy:
         """See the contract."""
+        if form != "identity":
+            raise UnsupportedError("write a policy for", self.url, f"it has no policies of the form {form}")
         may = {"read": list(reads), "write": list(writes), "delete": list(writes) if delete else []}
         return Policy(kind="reference", document=may)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from anystore_doe.contract import Watch
-from anystore_doe.errors import ObjectNotFoundError, StorageError, UnsupportedError
+from anystore_doe.errors import ObjectNotFoundError, StorageError, UnsupportedError, UsageError
 from anystore_doe.testing.storage_box import StorageSuite
 
 if TYPE_CHECKING:
@@ -181,16 +181,17 @@ class HonestyTests(StorageSuite):
         assert [text for text in shown for secret in self.secrets if secret in text] == []
 
     def test_a_policy_names_its_prefixes_and_deletes_only_when_asked(self, box: Box) -> None:
-        reads, writes = ["kit-in/a"], ["kit-out/b"]
+        reads, writes = ["kit-in/a", "kit-in/tree/"], ["kit-out/b/"]
         try:
             policy = box.storage.grants(reads, writes, delete=False)
         except UnsupportedError:
             return
         document = json.dumps(policy.document)
         assert policy.kind
-        assert "kit-in/a" in document
-        assert "kit-out/b" in document
+        assert [name for name in ("kit-in/a", "kit-in/tree", "kit-out/b") if name not in document] == []
         assert json.dumps(box.storage.grants(reads, writes, delete=True).document) != document
+        with pytest.raises((UnsupportedError, UsageError)):
+            box.storage.grants(reads, writes, delete=False, form="no such form")
 
     def test_another_client_sees_what_this_one_wrote(self, box: Box, folder: Path) -> None:
         other = self.another(box.place)

@@ -16,6 +16,7 @@ import pytest
 import zstandard
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from on_disk import snapshot
 
 from anystore_doe.builtin.tar import anystore_doe_archives
 from anystore_doe.builtin.tar.archive import TarArchive
@@ -188,21 +189,6 @@ for kind, pack in PACK.items():
         REFUSED_COMPRESSED[f"{kind} without its last byte"] = (kind, "truncated", pack(GOOD)[:-1])
         REFUSED_COMPRESSED[f"{kind} with a link"] = (kind, "link", pack(REFUSED["symbolic link"][1]))
         REFUSED_COMPRESSED[f"{kind} empty"] = (kind, "empty", b"")
-
-
-def snapshot(folder: Path) -> dict[str, tuple[int, bytes]]:
-    return {
-        str(path.relative_to(folder)): (path.lstat().st_mode, path.read_bytes() if path.is_file() else b"")
-        for path in sorted(folder.rglob("*"))
-    }
-
-
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    folder = tmp_path / "outside/folder"
-    folder.mkdir(parents=True)
-    (folder / "kept").write_bytes(b"kept")
-    return folder
 
 
 def check_refused(place: Path, compression: str, reason: str, data: bytes) -> None:

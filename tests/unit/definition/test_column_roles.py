@@ -154,7 +154,7 @@ def test_a_run_id_used_twice_names_both_lines(define, twice: str) -> None:
     ("name", "meant"), [("s3_inptu", "s3_input"), ("inputs", "input"), ("S3_Outptu", "S3_output"), ("imput", "input")]
 )
 def test_a_column_of_urls_that_is_nearly_called_input_or_output_is_refused(define, name: str, meant: str) -> None:
-    with pytest.raises(DefinitionError, match=f"the column '{name}' holds URLs") as caught:
+    with pytest.raises(DefinitionError, match=f"the column '{name}' holds places") as caught:
         define(f"{name},rpm\ns3://b/a.zip,1\ns3://b/b.zip,2\n", output="s3://b/o")
     assert f"did you mean '{meant}'?" in caught.value.hint
 
@@ -176,3 +176,10 @@ def test_a_column_whose_part_is_said_is_not_taken_for_misspelt(define, header: s
 
 def test_a_nearly_input_that_holds_no_url_is_a_value(define) -> None:
     assert define("inlet,output\n0.3,o/1\n").runs[0].values["inlet"] == "0.3"
+
+
+def test_an_input_column_of_bare_file_names_is_refused(define) -> None:
+    with pytest.raises(DefinitionError, match="holds file names without a folder, such as") as caught:
+        define("case_input,output\ngood.zip,o/1\nother.zip,o/2\n")
+    assert "write ./good.zip to stage them" in caught.value.hint
+    assert "--ignore-column case_input keeps them values" in caught.value.hint

@@ -1,4 +1,4 @@
-"""Tests that end processes which they find by scanning run in a PID namespace of their own."""
+"""A slot to solve in; tests that end processes which they find by scanning run in a PID namespace of their own."""
 
 import functools
 import os
@@ -6,6 +6,10 @@ import subprocess
 import sys
 
 import pytest
+from solving import LOGGER
+
+from anystore_doe.engine.slots import SlotPool
+from anystore_doe.model import SolveRequest
 
 INSIDE = "ANYSTORE_DOE_TEST_PID_NAMESPACE"
 UNSHARE = ("unshare", "--fork", "--pid", "--mount-proc", "--kill-child")
@@ -53,3 +57,32 @@ def pytest_pyfunc_call(pyfuncitem):
     if "1 passed" not in done.stdout:
         pytest.skip(done.stdout.strip().splitlines()[-2])
     return True
+
+
+@pytest.fixture
+def pool():
+    with SlotPool(count=1, cores_per_slot=1, logger=LOGGER) as pool:
+        yield pool
+
+
+@pytest.fixture
+def request_for(tmp_path):
+    def make(*argv, env=None, **more):
+        fields = {
+            "cwd": str(tmp_path),
+            "env": {"PATH": os.environ["PATH"]} if env is None else env,
+            "stdout": str(tmp_path / "stdout.log"),
+            "stderr": str(tmp_path / "stderr.log"),
+        }
+        return SolveRequest(argv=argv, **(fields | more))
+
+    return make
+
+
+@pytest.fixture
+def solve(pool, request_for):
+    def run(*argv, **more):
+        with pool.seat() as seat:
+            return seat.solve(request_for(*argv, **more))
+
+    return run

@@ -12,14 +12,14 @@ import pytest
 from anystore_doe.builtin.file import anystore_doe_storages
 from anystore_doe.contract import Place, StorageContext, Watch
 from anystore_doe.engine import claim, records
-from anystore_doe.engine.processes import is_gone, start_ticks, this_process
 from anystore_doe.errors import BusyError, StateError
 from anystore_doe.model import Run
+from anystore_doe.processes import this_process
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from anystore_doe.engine.processes import ProcessIdentity
+    from anystore_doe.processes import ProcessIdentity
 
 
 @pytest.fixture
@@ -115,9 +115,3 @@ def test_of_twenty_that_claim_at_once_one_wins(place: Place, run: Run, me: Proce
 
     with ThreadPoolExecutor(20) as pool:
         assert sum(pool.map(attempt, range(20))) == 1
-
-
-def test_a_process_is_gone_when_its_number_is_unused_or_reused(me: ProcessIdentity) -> None:
-    assert not is_gone(me, me)
-    assert is_gone(dataclasses.replace(me, pid_started=me.pid_started + 5), me)
-    assert start_ticks(2**22 + 1) is None

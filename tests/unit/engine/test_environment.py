@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from anystore_doe.definition.columns import steers
 from anystore_doe.engine.cores import usable_cpus
 from anystore_doe.engine.environment import (
     CLOUD_CREDENTIALS,
@@ -180,3 +181,8 @@ def test_a_plugin_pattern_is_a_pattern_of_whole_names(tmp_path_factory, environ)
 def test_a_machine_file_has_a_line_per_rank():
     assert machinefile_text(2) == f"{socket.gethostname()}\n" * 2
     assert machinefile_text(8, host="node1", compact=True) == "node1 slots=8\n"
+
+
+@pytest.mark.parametrize("pattern", CLOUD_CREDENTIALS)
+def test_what_no_solver_gets_may_not_be_a_column_either(pattern):
+    assert steers(pattern.replace("*", "X"))

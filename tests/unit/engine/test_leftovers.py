@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from anystore_doe.engine.leftovers import TOKEN_NAME, end_leftovers, new_token
-from anystore_doe.engine.processes import start_ticks
+from anystore_doe.processes import start_ticks
 
 pytestmark = pytest.mark.own_pid_namespace
 
@@ -104,7 +104,7 @@ def test_the_process_that_looks_is_never_its_own_prey(start):
     token = new_token()
     code = (
         "import os; from anystore_doe.engine.leftovers import end_leftovers; "
-        "from anystore_doe.engine.processes import start_ticks; "
+        "from anystore_doe.processes import start_ticks; "
         f"left = end_leftovers({token!r}, since_ticks=start_ticks(os.getpid()), patience_s=1); "
         "raise SystemExit(0 if not left.ended and not left.alive else 1)"
     )

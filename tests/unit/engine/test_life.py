@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import os
@@ -344,3 +345,51 @@ def test_a_worker_that_is_stopped_does_not_wait_for_a_store_that_is_gone(
     assert time.monotonic() - began < 30
     assert len(claims) == 3
     assert "the claim could not be released" in caplog.text
+
+
+def test_a_commit_that_may_be_there_keeps_the_record_it_vouches_for(tmp_path):
+    """The commit arrives, its reply and the look after it do not: the record must stay the one the commit knows."""
+    bench = Bench(tmp_path)
+
+    def lost(verb: str, key: str) -> None:
+        if key.endswith("commit.json"):
+            bench.store.before = lambda verb, key: None
+            bench.store.unreadable = True
+            raise StorageError("push", key, "no answer", retryable=True)
+
+    class Silent(Store):
+        unreadable = False
+
+        def read(self, key, *arguments, **more):
+            if self.unreadable and key.endswith("commit.json"):
+                raise StorageError("read", key, "no answer", retryable=True)
+            return super().read(key, *arguments, **more)
+
+    bench.store = Silent(after=lost)
+    assert bench.states(bench.run(1)) == {"1": "failed"}
+    bench.store.unreadable = False
+    body = bench.store.read("1/_anystore/attempts/1.json")
+    assert json.loads(body)["state"] == "done"
+    assert json.loads(bench.store.text("1/_anystore/commit.json"))["record_digest"] == hashlib.sha256(body).hexdigest()
+
+
+def test_only_the_newest_failed_attempt_keeps_its_folder(tmp_path):
+    bench = Bench(tmp_path, recipe=Recipe(command=("false",)))
+    bench.live(bench.run(1))
+    bench.live(bench.run(1, attempts=1, earlier=True))
+    assert [folder.name for folder in (tmp_path / "runs").iterdir()] == ["1.2"]
+
+
+def test_a_stop_while_a_solved_run_is_measured_lets_it_be_committed(tmp_path):
+    bench = Bench(tmp_path)
+    bench.recipe = Recipe(command=("true",), metrics=("sh", "-c", r"sleep 0.5; printf 'p_max\t3\n'"))
+
+    class StopsAtMeasure(list):
+        def append(self, event: RunEvent) -> None:
+            super().append(event)
+            if event.step == "measure":
+                bench.stop.set()
+
+    bench.events = StopsAtMeasure()
+    assert bench.states(bench.run(1), bench.run(2)) == {"1": "committed"}
+    assert json.loads(bench.store.text("1/_anystore/commit.json"))["metrics"] == {"p_max": "3"}

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from anystore_doe.engine import supervisor
-from anystore_doe.engine.processes import start_ticks
+from anystore_doe.processes import start_ticks
 
 SCRIPT = Path(supervisor.__file__)
 

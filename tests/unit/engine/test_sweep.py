@@ -15,7 +15,6 @@ from anystore_doe.engine import claim, history
 from anystore_doe.engine.crew import Surroundings
 from anystore_doe.engine.outcome import Outcome
 from anystore_doe.engine.plan import Plan, PlannedRow
-from anystore_doe.engine.processes import this_process
 from anystore_doe.engine.sweep import TAIL_CHARS, Setting, SweepOutcome, run_sweep
 from anystore_doe.errors import StorageError
 from anystore_doe.model import (
@@ -29,6 +28,7 @@ from anystore_doe.model import (
     WorkerEnd,
     WorkOrder,
 )
+from anystore_doe.processes import this_process
 from anystore_doe.testing.memory import MemoryStorage
 
 if TYPE_CHECKING:

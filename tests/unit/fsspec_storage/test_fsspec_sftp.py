@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
-import socket
-import subprocess
-import time
+import pwd
 import uuid
-from pathlib import Path
+from functools import partial
 from typing import TYPE_CHECKING
 
 import pytest
@@ -18,84 +15,44 @@ from anystore_doe.builtin.any_fsspec import FsspecOptions, open_any
 from anystore_doe.contract import Place, StorageContext, Watch
 from anystore_doe.errors import CredentialsError
 from anystore_doe.fsspec_storage.sftp import SftpFsspecStorage
-from anystore_doe.testing import require
+from anystore_doe.testing import OpenSshServer, ServerMissingError, require, start_sshd
+from anystore_doe.testing.storage_box import together
 from anystore_doe.testing.storage_contract import StorageContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.server
-SSHD = Path("/usr/sbin/sshd")
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
-
-
-@contextlib.contextmanager
-def running_sshd(home: Path) -> Iterator[int]:
-    """Start sshd on a free port; it takes the port itself, so a port that was lost meanwhile is tried again."""
-    for name in ("host", "user", "stranger"):
-        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", home / name], check=True)
-    (home / "authorized").write_bytes((home / "user.pub").read_bytes())
-    if os.getuid() == 0:
-        Path("/run/sshd").mkdir(exist_ok=True)
-    for _ in range(5):
-        port = free_port()
-        (home / "config").write_text(
-            f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {home}/host\nAuthorizedKeysFile {home}/authorized\n"
-            f"PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n"
-            "Subsystem sftp internal-sftp\n"
-        )
-        server = subprocess.Popen(
-            [SSHD, "-D", "-e", "-f", home / "config"], stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL
-        )
-        try:
-            deadline = time.monotonic() + 20
-            while server.poll() is None and time.monotonic() < deadline:
-                with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-                    yield port
-                    return
-        finally:
-            server.terminate()
-            server.wait()
-    raise RuntimeError("sshd did not come up")
 
 
 @pytest.fixture(scope="module")
-def sshd(tmp_path_factory) -> Iterator[tuple[Path, int]]:
-    if not SSHD.exists():
-        require("no OpenSSH server: apt-get install openssh-server")
-    home = tmp_path_factory.mktemp("sshd")
-    with running_sshd(home) as port:
-        yield home, port
+def sshd(tmp_path_factory) -> Iterator[OpenSshServer]:
+    try:
+        with start_sshd(tmp_path_factory.mktemp("sshd")) as server:
+            yield server
+    except ServerMissingError as error:
+        require(str(error))
 
 
 @pytest.fixture
-def own_home(sshd, monkeypatch) -> Path:
+def own_home(sshd, tmp_path, monkeypatch) -> Path:
     """A home folder whose known_hosts holds the server's key, so that nobody's own is read."""
-    home, port = sshd
-    folder = home / "home"
-    (folder / ".ssh").mkdir(parents=True, exist_ok=True)
-    kind, key, *_ = (home / "host.pub").read_text().split()
-    (folder / ".ssh" / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {key}\n")
+    folder = tmp_path / "home"
+    (folder / ".ssh").mkdir(parents=True)
+    (folder / ".ssh" / "known_hosts").write_text(sshd.known_host)
     monkeypatch.setenv("HOME", str(folder))
     monkeypatch.delenv("SSH_AUTH_SOCK", raising=False)
     return folder
 
 
 def user() -> str:
-    import pwd
-
     return pwd.getpwuid(os.getuid()).pw_name
 
 
-def open_sftp(sshd, *, key: str = "user") -> SftpFsspecStorage:
-    home, port = sshd
-    options = FsspecOptions(username=user(), key_file=str(home / key))
-    storage = open_any(f"sftp://127.0.0.1:{port}", options, StorageContext(logger=logging.getLogger("test")))
+def open_sftp(sshd: OpenSshServer, *, key_file: Path | None = None) -> SftpFsspecStorage:
+    options = FsspecOptions(username=user(), key_file=str(key_file or sshd.key_file))
+    storage = open_any(sshd.url, options, StorageContext(logger=logging.getLogger("test")))
     assert isinstance(storage, SftpFsspecStorage)
     return storage
 
@@ -132,7 +89,7 @@ def test_a_server_whose_key_is_unknown_is_not_trusted(sshd, own_home, tmp_path):
 
 def test_a_rejected_login_is_about_credentials(sshd, own_home):
     with pytest.raises(CredentialsError, match="rejects the login"):
-        open_sftp(sshd, key="stranger").stat("tmp/x")
+        open_sftp(sshd, key_file=sshd.stranger_file).stat("tmp/x")
 
 
 def test_a_lost_connection_is_made_anew(sshd, own_home, tmp_path):
@@ -145,4 +102,13 @@ def test_a_lost_connection_is_made_anew(sshd, own_home, tmp_path):
     assert storage.read(key) == b"hello"
     storage.fetch(key, tmp_path / "y", watch=Watch())
     assert (tmp_path / "y").read_bytes() == b"hello"
+    storage.close()
+
+
+def test_threads_that_push_into_new_folders_make_them_together(sshd, own_home, tmp_path):
+    storage = open_sftp(sshd)
+    for number in range(10):
+        root = f"{str(tmp_path).lstrip('/')}/new{number}/a/b/c"
+        together(*(partial(storage.push, b"x", f"{root}/{n}", watch=Watch()) for n in range(8)))
+        assert len(list(storage.walk(root))) == 8
     storage.close()

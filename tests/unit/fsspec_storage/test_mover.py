@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import os
 import zlib
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -13,6 +14,7 @@ import pytest
 from anystore_doe.contract import Watch
 from anystore_doe.errors import ChecksumError, IntegrityError, LocalResourceError, StorageError
 from anystore_doe.fsspec_storage import mover
+from anystore_doe.fsspec_storage.checksums import Crc
 from anystore_doe.fsspec_storage.mover import MIB, Part, Remote, Source, part_size
 from anystore_doe.fsspec_storage.retrying import RetryPolicy
 
@@ -56,6 +58,7 @@ def test_parts_are_at_least_16_mib_and_at_most_9000():
     assert part_size(0) == part_size(100 * 2**30) == 16 * MIB
     for size in (150 * 2**30, 5 * 2**40):
         assert -(-size // part_size(size)) <= 9000
+        assert part_size(size) % MIB == 0
 
 
 def test_ranges_cover_the_object_once_over_bounded_lanes(tmp_path):
@@ -78,6 +81,16 @@ def test_a_wrong_checksum_leaves_the_old_file_and_no_part(tmp_path, name):
     assert [p.name for p in tmp_path.iterdir()] == ["f"]
     assert (tmp_path / "f").read_bytes() == b"old"
     assert len(played.asked) == 3
+
+
+def test_a_provider_brings_the_crc_that_its_store_has(tmp_path):
+    data = os.urandom(20 * MIB)
+    adler = Crc(name="adler", polynomial=0, extend=lambda data, crc: crc + len(data))  # joined, it is of the last piece
+    played = Object(data, chunk=MIB)
+    fetch(replace(played.remote(adler=f"{4 * MIB:08x}"), crc=adler), tmp_path / "f")
+    assert (tmp_path / "f").read_bytes() == data
+    with pytest.raises(ChecksumError, match="adler is"):
+        fetch(replace(played.remote(adler="00000000", md5="not looked at"), crc=adler), tmp_path / "f")
 
 
 def test_an_md5_is_compared(tmp_path):

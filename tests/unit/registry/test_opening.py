@@ -62,6 +62,26 @@ def test_the_longest_prefix_wins_and_prefixes_end_at_a_slash():
     assert opened("t://other/x").storage.options.retries == 9
 
 
+def test_settings_hold_for_every_spelling_of_a_place_and_the_spelling_itself_wins():
+    def split(url: str) -> tuple[str, str]:
+        host, _, key = url.partition("://")[2].removesuffix(".t.net").replace(".t.net/", "/").partition("/")
+        return f"t://{host}", key
+
+    entry = StorageEntry(
+        schemes=("t", "u"), hosts=(".t.net",), open=lambda url, o, _: Opened(url, o), summary="", options=Options,
+        split=split,
+    )  # fmt: skip
+    chooser = Chooser([Offer(Plugin(name="t", distribution="t-dist", version="1"), entry)])
+    stores = (at("t://b", retries=1), at("u://b/out", retries=2), at("https://c.t.net/x", retries=4))
+    opened = Opener(chooser, (*stores, at("nobody://b", retries=9)), environ={}, base=Path("/base"))
+    assert opened("https://b.t.net/in").storage.options.retries == 1
+    assert opened("https://b.t.net/out/x").storage.options.retries == 2
+    assert opened("u://b/out").storage.options.retries == 2
+    assert opened("t://b/out").storage.options.retries == 1
+    assert opened(opened("https://c.t.net/x/y").url).storage.options.retries == 4
+    assert opened("t://c/xy").storage.options.retries == 3
+
+
 def test_a_place_has_the_root_and_a_key_without_slashes_at_its_ends():
     place = opener()("t://b/a/b%20c?d#e/")
     assert (place.storage.url, place.key, place.url) == ("t://b", "a/b%20c?d#e", "t://b/a/b%20c?d#e")
@@ -167,3 +187,8 @@ def test_settings_of_a_prefix_that_is_not_used_may_need_a_missing_plugin():
     assert opened("t://b/x").key == "x"
     with pytest.raises(UnknownSchemeError):
         opened("gs://x/y")
+
+
+def test_a_secret_is_in_no_repr_of_options():
+    assert "geheim" not in repr(Options(token="geheim", config_file="c"))
+    assert "config_file='c'" in repr(Options(token="geheim", config_file="c"))

@@ -53,8 +53,8 @@ class ReadOnly(MemoryStorage):
     def delete(self, keys):
         raise UnsupportedError("delete", self.url)
 
-    def grants(self, reads, writes, *, delete):
-        raise UnsupportedError("write a policy for", self.url)
+    def grants(self, reads, writes, *, delete, form="identity", principal=""):
+        raise UnsupportedError("write a policy for", self.url, "there are no policies here")
 
 
 class TestReadOnlyStorage(StorageContract):

@@ -10,7 +10,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from anystore_doe.contract import Place, Policy, Watch
+from anystore_doe.contract import Place, Watch
 from anystore_doe.errors import ObjectExistsError, PreconditionFailedError
 from anystore_doe.testing.memory import PIECE_BYTES, Held, MemoryStorage
 from anystore_doe.testing.seeded import Bugs
@@ -342,8 +342,14 @@ class ShowsItsPassword(MemoryStorage):
 
 @BUGS.caught_by("test_a_policy_names_its_prefixes_and_deletes_only_when_asked")
 class AlwaysGrantsDelete(MemoryStorage):
-    def grants(self, reads, writes, *, delete):
-        return Policy(kind="reference", document={"read": reads, "write": writes, "delete": writes})
+    def grants(self, reads, writes, *, delete, **form):
+        return super().grants(reads, writes, delete=True, **form)
+
+
+@BUGS.caught_by("test_a_policy_names_its_prefixes_and_deletes_only_when_asked")
+class GrantsWhateverFormIsAsked(MemoryStorage):
+    def grants(self, reads, writes, *, delete, **form):
+        return super().grants(reads, writes, delete=delete)
 
 
 # ---- the proof

@@ -5,17 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anystore_doe.contract import Capabilities
-from anystore_doe.errors import AccessDeniedError, StorageError
+from anystore_doe.errors import AccessDeniedError, StorageError, UnsupportedError, UsageError
 from anystore_doe.fsspec_storage.object_store import ObjectStorage
 from anystore_doe.fsspec_storage.uploads import OpenUploads
 from anystore_doe.model import ObjectInfo
 from anystore_doe_s3.client import DEFAULT_POLICY, Client, pin_of
+from anystore_doe_s3.policy import bucket_policy, identity_policy
 from anystore_doe_s3.writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from anystore_doe.contract import StorageContext
+    from anystore_doe.contract import Policy, StorageContext
     from anystore_doe.fsspec_storage.retrying import RetryPolicy
     from anystore_doe_s3.options import S3Options
 
@@ -102,3 +103,22 @@ class S3Storage(ObjectStorage):
             hint = f"allow s3:DeleteObject on arn:aws:s3:::{self._s3.bucket}/{key}"
             raise AccessDeniedError("delete", self.url_of(key), f"access denied{more}", hint=hint)
         raise StorageError("delete", self.url_of(key), f"{first.get('Message') or 'refused'} ({code}){more}")
+
+    def grants(
+        self,
+        reads: Sequence[str],
+        writes: Sequence[str],
+        *,
+        delete: bool,
+        form: str = "identity",
+        principal: str = "",
+    ) -> Policy:
+        """See the contract; an IAM policy, or a bucket policy for ``principal``, an ARN."""
+        options = self._s3.options
+        if form == "bucket-policy":
+            return bucket_policy(self.url, options, reads, writes, delete=delete, principal=principal)
+        if form != "identity":
+            raise UnsupportedError("write a policy for", self.url, f"S3 has no policies of the form {form}")
+        if principal:
+            raise UsageError("whom it is for is said by attaching it: --principal is for --form bucket-policy")
+        return identity_policy(self.url, options, reads, writes, delete=delete)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
@@ -49,6 +50,14 @@ def require(reason: str) -> None:
     if os.environ.get(REQUIRE_SERVERS) == "1":
         pytest.fail(f"{reason} ({REQUIRE_SERVERS}=1)", pytrace=False)
     pytest.skip(reason)
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on now; somebody may take it before you do: then try another."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
 
 
 class ServerProcess:

@@ -1,4 +1,4 @@
-"""Which process is which on this machine: what a claim says about its owner, and whether that owner is gone."""
+"""Which process is which on this machine, and whether one is gone: what claims and notes of open uploads rest on."""
 
 from __future__ import annotations
 
@@ -6,10 +6,6 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from anystore_doe.model import Claim
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,14 +26,14 @@ class ProcessIdentity:
 
 
 def start_ticks(pid: int) -> int | None:
-    """Return when process ``pid`` was started, in clock ticks since boot; ``None``: there is no such process."""
+    """Return when a process was started, in clock ticks since boot; ``None``: it is dead or hidden, or never was."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
     # the name (field 2) may hold blanks and brackets: count from the last bracket
     fields = stat.rpartition(")")[2].split()
-    return None if fields[0] in {"Z", "X"} else int(fields[19])
+    return None if fields[0] in {"Z", "X"} else int(fields[19])  # dead, and only not reaped yet
 
 
 def this_process() -> ProcessIdentity:
@@ -75,17 +71,6 @@ def _is_hidden(pid: int) -> bool:
     except OSError:
         return False
     return False
-
-
-def owner_of(claim: Claim) -> ProcessIdentity:
-    """Return who made a claim."""
-    return ProcessIdentity(
-        host=claim.host,
-        boot_id=claim.boot_id,
-        pid_namespace=claim.pid_namespace,
-        pid=claim.pid,
-        pid_started=claim.pid_started,
-    )
 
 
 def _text(path: Path) -> str:
