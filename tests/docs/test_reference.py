@@ -29,6 +29,15 @@ ERRORS = [
 ]
 
 
+def commands() -> list[tuple[str, click.Command]]:
+    found = []
+    for name in COMMANDS:
+        command = main.get_command(click.Context(main), name)
+        found.append((name, command))
+        found += [(f"{name} {below}", one) for below, one in getattr(command, "commands", {}).items()]
+    return found
+
+
 @pytest.fixture(scope="session")
 def built(tmp_path_factory):
     """Build the pages as a release does: any warning, and any link to nowhere, is an error."""
@@ -69,10 +78,13 @@ def test_every_hook_is_documented_with_its_arguments(name):
     assert heading in (DOCS / "reference/hooks.md").read_text(encoding="utf-8").splitlines()
 
 
-@pytest.mark.parametrize("name", COMMANDS)
-def test_every_command_appears_with_all_of_its_options_and_their_words(name, page):
+def test_a_command_of_a_group_is_a_command_too():
+    assert "plugins new" in dict(commands())
+
+
+@pytest.mark.parametrize(("name", "command"), commands(), ids=lambda value: value if isinstance(value, str) else "")
+def test_every_command_appears_with_all_of_its_options_and_their_words(name, command, page):
     text = page("reference/cli")
-    command = main.get_command(click.Context(main), name)
     assert f"anystore-doe {name}" in text
     for option in command.params:
         if isinstance(option, click.Option) and not option.hidden:

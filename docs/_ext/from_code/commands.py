@@ -21,6 +21,8 @@ def commands() -> Iterator[tuple[str, click.Command]]:
         if (command := main.get_command(context, name)) is None:
             raise LookupError(name)
         yield name, command
+        if isinstance(command, click.Group):
+            yield from ((f"{name} {below}", sub) for below, sub in command.commands.items())
 
 
 def options_of(command: click.Command) -> Iterator[click.Option]:
@@ -52,7 +54,7 @@ def _section(name: str, command: click.Command) -> str:
 
 def anchor(name: str) -> str:
     """Return the label of a command's section."""
-    return f"command-{name}"
+    return f"command-{name.replace(' ', '-')}"
 
 
 def _paragraphs(text: str) -> Iterator[str]:

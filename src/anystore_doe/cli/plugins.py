@@ -1,13 +1,14 @@
-"""``anystore-doe plugins``: what is installed, from which distribution, and what is broken."""
+"""``anystore-doe plugins``: what is installed, from which distribution, and what is broken; ``new`` writes one."""
 
 from __future__ import annotations
 
 import json
-import os
 from typing import TYPE_CHECKING
 
 import click
 
+from anystore_doe.cli.ground import registry_of
+from anystore_doe.cli.new_plugin import new
 from anystore_doe.cli.options import debug_option, example, json_option
 from anystore_doe.errors import printable
 
@@ -15,20 +16,22 @@ if TYPE_CHECKING:
     from anystore_doe.registry import Plugin, Registry
 
 
-@click.command(epilog=example("anystore-doe plugins"))
+@click.group(
+    invoke_without_command=True,
+    subcommand_metavar="[COMMAND [ARGS]...]",
+    epilog=example("anystore-doe plugins", "anystore-doe plugins new hello"),
+)
 @json_option
 @debug_option
-@click.pass_obj
-def plugins(registry: Registry | None, as_json: bool) -> None:
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> None:
     """List what is installed: stores by scheme, executors, archive formats; and what is broken or blocked.
 
     ANYSTORE_DOE_BLOCK_PLUGINS names plugins or distributions, separated by commas, that are not loaded.
     """
-    if registry is None:
-        from anystore_doe.registry import Registry
-
-        registry = Registry.discover(os.environ)
-    rows = _rows(registry)
+    if ctx.invoked_subcommand is not None:
+        return
+    rows = _rows(registry_of(ctx))
     if as_json:
         click.echo(json.dumps({"schema": 1, "plugins": rows}, indent=2))
         return
@@ -38,6 +41,9 @@ def plugins(registry: Registry | None, as_json: bool) -> None:
     for row in shown:
         cells = [printable(cell).replace("\n", " ") for cell in row]
         click.echo("  ".join([*(c.ljust(w) for c, w in zip(cells, widths, strict=False)), cells[4]]).rstrip())
+
+
+plugins.add_command(new)
 
 
 def _rows(registry: Registry) -> list[dict[str, str]]:

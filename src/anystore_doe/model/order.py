@@ -107,6 +107,12 @@ class WorkOrder:
     fail_fast: bool = False
     schema: int = SCHEMA
 
+    def as_line(self) -> bytes:
+        """Return the order as its worker reads it: one line of JSON, with the line feed."""
+        from msgspec import json  # not at the top: who lists plugins imports this module, and needs no JSON
+
+        return json.encode(self) + b"\n"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkerEnd:

@@ -45,6 +45,12 @@ def whole_url(text: str) -> str:
     return f"file:///{path}" + ("/" if path and text.endswith("/") else "")
 
 
+def _whole_prefix(text: str) -> str:
+    """Return the URL that begins a prefix's URLs, without ``/`` at its end but for those of a bare ``scheme://``."""
+    prefix = whole_url(text).rstrip("/")
+    return f"{prefix}//" if prefix.endswith(":") and "/" not in prefix else prefix
+
+
 class Chooser:
     """Finds the offer that serves a URL; immutable."""
 
@@ -131,7 +137,7 @@ class Opener:
 
         self._chooser = chooser
         self._stores = sorted(
-            ((whole_url(store.prefix).rstrip("/"), store) for store in stores),
+            ((_whole_prefix(store.prefix), store) for store in stores),
             key=lambda item: len(item[0]),
             reverse=True,
         )
@@ -223,7 +229,7 @@ class Opener:
         """Return the settings of the longest prefix: as it is written, else of the same place spelt otherwise."""
         bare = url.rstrip("/")
         for prefix, store in self._stores:
-            if bare == prefix or bare.startswith(prefix + "/"):
+            if bare == prefix or bare.startswith(prefix.removesuffix("/") + "/"):
                 return store
         place = self._place_of(bare)
         fitting = {

@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from anystore_doe.errors import ExecutorError
 from anystore_doe.model import OrderedRun, Recipe, Resources, Run, WorkOrder
 
@@ -113,7 +111,7 @@ class Bench:
 
 def order_digest(order: WorkOrder) -> str:
     """Return the digest of an order as it goes over a pipe."""
-    return hashlib.sha256(msgspec.json.encode(order)).hexdigest()
+    return hashlib.sha256(order.as_line().rstrip(b"\n")).hexdigest()
 
 
 def _lives(pid: int) -> bool:

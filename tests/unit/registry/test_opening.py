@@ -174,6 +174,14 @@ def test_portable_settings_hold_no_secret_and_absolute_paths():
     assert opened.portable_stores() == (at("t://b", config_file="/base/c"),)
 
 
+@pytest.mark.parametrize("prefix", ["t://", "t://b", "t://b/c"])
+def test_a_worker_elsewhere_finds_the_same_settings_whether_the_prefix_is_a_scheme_a_root_or_a_folder(prefix):
+    first = opener(at(prefix, config_file="/c"))
+    assert first("t://b/c/d").storage.options.config_file == "/c"
+    assert first.portable_stores() == (at(prefix, config_file="/c"),)
+    assert opener(*first.portable_stores())("t://b/c/d").storage.options.config_file == "/c"
+
+
 def test_settings_of_a_prefix_that_is_not_used_may_need_a_missing_plugin():
     opened = opener(at("gs://x", nonsense=1))
     assert opened("t://b/x").key == "x"

@@ -1,8 +1,10 @@
 """The kit's own door: its names, found late, and asserts that show what they compared."""
 
 import os
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -30,6 +32,12 @@ def test_what_workers_and_the_demo_use_imports_neither_pytest_nor_an_sdk(module)
     )
     child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert child.stdout == "[]\n"
+
+
+def test_every_module_with_tests_is_rewritten_so_that_its_asserts_show_what_they_compared():
+    folder = Path(anystore_doe.testing.__file__).parent
+    suites = {file.stem for file in folder.glob("*.py") if re.search(r"^    def test_", file.read_text(), re.MULTILINE)}
+    assert suites <= set(anystore_doe.testing._WITH_ASSERTS)
 
 
 AUTHOR = """

@@ -14,8 +14,6 @@ import time
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-import msgspec
-
 from anystore_doe.contract import Executor
 from anystore_doe.errors import ExecutorError, printable
 from anystore_doe.model import WorkerEnd
@@ -56,8 +54,9 @@ class _Worker:
         self.pidfd = os.pidfd_open(self._process.pid)
         assert self._process.stdin is not None  # it was asked for
         self._stdin: BinaryIO = self._process.stdin  # type: ignore[assignment]  # a pipe of bytes
-        line = msgspec.json.encode(order) + b"\n"
-        self._writer = threading.Thread(target=self._write, args=(line,), name="anystore-doe-order", daemon=True)
+        self._writer = threading.Thread(
+            target=self._write, args=(order.as_line(),), name="anystore-doe-order", daemon=True
+        )
         self._writer.start()
 
     def _write(self, line: bytes) -> None:
