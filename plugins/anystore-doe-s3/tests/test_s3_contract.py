@@ -37,6 +37,7 @@ def opened(moto: MotoServer, bucket: str) -> Storage:
 
 class TestS3Contract(StorageContract):
     big_bytes = 33 * 2**20 + 1
+    many = 120  # moto lists slowly; test_s3_storage walks over several pages of 1,000
     secrets = (SECRET,)
 
     @pytest.fixture
