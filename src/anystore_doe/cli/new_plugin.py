@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,6 +138,8 @@ def write_plugin(names: Names, folder: Path) -> list[Path]:
 
 def _templates() -> Iterator[tuple[str, str]]:
     """Yield the path of every file of the package, ``/``-separated, and its text with marks in it."""
+    from importlib.resources import files  # listing plugins needs none of it
+
     yield from sorted(_below(files("anystore_doe.cli") / "plugin_template", ""))
 
 

@@ -12,7 +12,7 @@ from anystore_doe.contract import NAME, hooks
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
-    from importlib.metadata import EntryPoint
+    from importlib.metadata import Distribution, EntryPoint
 
 Found = tuple[str, str, str, "EntryPoint"]
 """Name of an entry point, its distribution and version, and the entry point."""
@@ -101,11 +101,21 @@ def _installed() -> Iterator[Found]:
     for distribution in distributions():
         if f"[{NAME}]" not in (distribution.read_text("entry_points.txt") or ""):
             continue
-        metadata = distribution.metadata
-        if _canonical(metadata["Name"]) not in seen:
-            seen.add(_canonical(metadata["Name"]))
+        name, version = _name_and_version(distribution)
+        if _canonical(name) not in seen:
+            seen.add(_canonical(name))
             for entry in distribution.entry_points.select(group=NAME):
-                yield entry.name, metadata["Name"], metadata["Version"], entry
+                yield entry.name, name, version, entry
+
+
+def _name_and_version(distribution: Distribution) -> tuple[str, str]:
+    """Read the two from the head of the metadata, as the core metadata specification writes it (``Name: value``).
+
+    ``Distribution.metadata`` would load a parser of mail for it.
+    """
+    text = distribution.read_text("METADATA") or distribution.read_text("PKG-INFO") or ""
+    head = dict(line.split(": ", 1) for line in text.partition("\n\n")[0].splitlines() if ": " in line)
+    return head.get("Name", "unknown"), head.get("Version", "?")
 
 
 def _given(found: Iterable[EntryPoint]) -> Iterator[Found]:
