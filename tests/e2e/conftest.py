@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -14,9 +15,11 @@ from anystore_doe.testing.servers import (
     FakeGcsServer,
     MotoServer,
     OpenSshServer,
+    S3Server,
     ServerMissingError,
     require,
     start_azurite,
+    start_ceph,
     start_fake_gcs,
     start_moto,
     start_sshd,
@@ -26,11 +29,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+S3_SERVER = "ANYSTORE_DOE_S3_SERVER"
+"""Environment variable: which server the tests use that ask for one that speaks S3, ``moto`` or ``rgw``."""
+
 
 @pytest.fixture(scope="session")
 def moto() -> Iterator[MotoServer]:
     try:
         with start_moto() as server:
+            server.make_bucket(BUCKET)
+            yield server
+    except ServerMissingError as error:
+        require(str(error))
+
+
+@pytest.fixture(scope="session")
+def s3(request: pytest.FixtureRequest) -> Iterator[S3Server]:
+    """A store that speaks S3: moto, or the one that the environment variable names (``tox -e rgw``)."""
+    if (name := os.environ.get(S3_SERVER, "moto")) == "moto":
+        yield request.getfixturevalue("moto")
+        return
+    assert name == "rgw", f"{S3_SERVER} is moto or rgw, not {name}"
+    try:
+        with start_ceph() as server:
             server.make_bucket(BUCKET)
             yield server
     except ServerMissingError as error:
@@ -79,7 +100,7 @@ def bucket(request: pytest.FixtureRequest, tmp_path: Path) -> Bucket:
     """A place of this test's own, on files and on S3."""
     if request.param == "file":
         return FileBucket(tmp_path / "bucket")
-    return S3Bucket(request.getfixturevalue("moto"), uuid4().hex)
+    return S3Bucket(request.getfixturevalue("s3"), uuid4().hex)
 
 
 @pytest.fixture

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from sweeping import commit_of, record_of, zipped
+
+from anystore_doe.model import Claim
+from anystore_doe.processes import this_process
 
 if TYPE_CHECKING:
     from sweeping import Bucket, Desk
@@ -84,6 +90,18 @@ def test_the_same_bytes_uploaded_again_are_not_a_change_and_others_are(article: 
     bucket.put("input/hsdi.zip", zipped({"inputs.in": "another case\n"}))
     refused = article(*words, exit_code=3)
     assert "input/hsdi.zip has changed" in refused.stdout + refused.stderr
+
+
+def test_what_could_not_be_replaced_is_not_taken_for_replaced(article: Desk, bucket: Bucket) -> None:
+    words = ("run", "inputs.csv", "-t", "run.sh", "--slots", "2")
+    article(*words)
+    article.write("run.sh", RUN_SH.replace('"$LEDGER"', "ran"))
+    here = asdict(this_process())  # alive for as long as the test
+    claim = Claim(nonce="another", state="held", since_at=time.time(), **here)
+    bucket.put("output/hsdi/_anystore/claim.json", msgspec.json.encode(claim))
+    done = article(*words, "--overwrite", exit_code=7)
+    assert "1 committed, 1 failed" in done.stdout
+    assert f"process {here['pid']}" in done.stdout + done.stderr
 
 
 def test_a_failed_run_keeps_its_work_folder_and_is_tried_again(article: Desk, bucket: Bucket) -> None:

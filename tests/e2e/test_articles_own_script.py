@@ -13,7 +13,7 @@ from sweeping import Desk, S3Bucket, commit_of, zipped
 from anystore_doe.testing.servers import require
 
 if TYPE_CHECKING:
-    from anystore_doe.testing.servers import MotoServer
+    from anystore_doe.testing.servers import S3Server
 
 SCRIPT = """\
 #!/bin/bash
@@ -28,12 +28,12 @@ rm -rf *
 
 
 @pytest.mark.timeout(300)
-def test_it_runs_with_shared_credentials_and_says_that_no_outputs_were_left(moto: MotoServer, tmp_path: Path) -> None:
+def test_it_runs_with_shared_credentials_and_says_that_no_outputs_were_left(s3: S3Server, tmp_path: Path) -> None:
     try:
         aws = aws_folder()
     except OSError as error:
         require(f"the aws command line can not be installed: {error}")
-    bucket = S3Bucket(moto, uuid4().hex)
+    bucket = S3Bucket(s3, uuid4().hex)
     for name in ("hsdi", "pintle"):
         bucket.put(f"input/{name}.zip", zipped({"inputs.in": name}))
     desk = Desk(tmp_path, {})
@@ -42,8 +42,8 @@ def test_it_runs_with_shared_credentials_and_says_that_no_outputs_were_left(moto
     desk.write("run.sh", SCRIPT)
     desk.write(
         "config",
-        f"[default]\naws_access_key_id = {moto.access_key}\naws_secret_access_key = {moto.secret_key}\n"
-        f"region = us-east-1\nendpoint_url = {moto.endpoint_url}\n",
+        f"[default]\naws_access_key_id = {s3.access_key}\naws_secret_access_key = {s3.secret_key}\n"
+        f"region = us-east-1\nendpoint_url = {s3.endpoint_url}\n",
     )
     desk.write("sweep.toml", f'[storage."s3://{bucket.url.split("/")[2]}"]\nconfig_file = "config"\n')
     words = ("run", "inputs.csv", "-t", "run.sh", "--slots", "2")

@@ -18,15 +18,15 @@ from anystore_doe.testing.proxy import FaultProxy
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from anystore_doe.testing.servers import MotoServer
+    from anystore_doe.testing.servers import S3Server
 
 DEADLINE_S = 40
 
 
 @pytest.mark.parametrize("executor", EXECUTORS)
-def test_no_upload_stays_open(moto: MotoServer, tmp_path: Path, executor: str) -> None:
-    bucket = S3Bucket(moto, uuid4().hex)
-    with FaultProxy(moto.endpoint_url) as proxy:
+def test_no_upload_stays_open(s3: S3Server, tmp_path: Path, executor: str) -> None:
+    bucket = S3Bucket(s3, uuid4().hex)
+    with FaultProxy(s3.endpoint_url) as proxy:
         desk = Desk(tmp_path, {**bucket.environ, "AWS_ENDPOINT_URL": proxy.url}, executor)
         desk.write("runs.csv", f"n,output\n1,{bucket.url}/out\n")
         desk.write("run.sh", "head -c 40000000 /dev/zero > big.bin\n")
@@ -39,11 +39,11 @@ def test_no_upload_stays_open(moto: MotoServer, tmp_path: Path, executor: str) -
             time.sleep(0.05)
         os.kill(engine.pid, signal.SIGKILL)
         engine.wait()
-        opened = moto.open_uploads(BUCKET)
+        opened = s3.open_uploads(BUCKET)
         proxy.clear()
     desk = Desk(tmp_path, bucket.environ, executor)
     desk(*words)
     assert len(bucket.get("out/big.bin")) == 40_000_000
     mine = f"{bucket.prefix}/out/big.bin"
-    assert mine not in moto.open_uploads(BUCKET)
+    assert mine not in s3.open_uploads(BUCKET)
     assert executor != "local" or mine in opened

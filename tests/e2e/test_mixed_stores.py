@@ -12,7 +12,7 @@ from sweeping import BUCKET, Bucket, Desk, FileBucket, S3Bucket, commit_of, zipp
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from anystore_doe.testing.servers import AzuriteServer, FakeGcsServer, MotoServer, OpenSshServer
+    from anystore_doe.testing.servers import AzuriteServer, FakeGcsServer, OpenSshServer, S3Server
 
 CASE = {"engine.in": "rpm 1500\n", "sub/map.dat": "1 2 3\n"}
 
@@ -20,7 +20,7 @@ CASE = {"engine.in": "rpm 1500\n", "sub/map.dat": "1 2 3\n"}
 @pytest.fixture
 def buckets(
     desk: Desk,
-    moto: MotoServer,
+    s3: S3Server,
     fake_gcs: FakeGcsServer,
     azurite: AzuriteServer,
     sshd: OpenSshServer,
@@ -28,7 +28,7 @@ def buckets(
 ) -> dict[str, Bucket]:
     prefix = uuid4().hex
     return {
-        "s3": S3Bucket(moto, prefix),
+        "s3": S3Bucket(s3, prefix),
         "gcs": GcsBucket(fake_gcs, BUCKET, prefix),
         "azure": AzureBucket(azurite, BUCKET, prefix),
         "sftp": SftpBucket(tmp_path / "sftp", server=sshd, home=desk.folder),

@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from anystore_doe.testing.servers import MotoServer
+    from anystore_doe.testing.servers import S3Server
+
 
 EXECUTORS = ("local", "worker-process")
 BUCKET = "my-simulation-data"
@@ -62,7 +63,7 @@ class FileBucket:
 
 @dataclass
 class S3Bucket:
-    server: MotoServer
+    server: S3Server
     prefix: str
 
     @property

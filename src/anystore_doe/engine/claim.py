@@ -18,7 +18,7 @@ from anystore_doe.errors import (
     StateError,
 )
 from anystore_doe.model import Claim
-from anystore_doe.processes import ProcessIdentity, is_gone
+from anystore_doe.processes import ProcessIdentity, is_gone, this_process
 
 if TYPE_CHECKING:
     from anystore_doe.contract.storage import Place
@@ -95,6 +95,11 @@ def read_claim(place: Place) -> Claim | None:
     """Return the claim of a run, or ``None`` when there is none or it is damaged."""
     found = _look(place)
     return found[0] if found else None
+
+
+def is_held(claim: Claim) -> bool:
+    """Whether somebody is at the run: not where the claim is released, or of a process of this host that is gone."""
+    return claim.state == "held" and not is_gone(owner_of(claim), this_process())
 
 
 def owner_of(claim: Claim) -> ProcessIdentity:

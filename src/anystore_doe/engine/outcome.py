@@ -6,10 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
-from anystore_doe.engine.claim import owner_of, read_claim
+from anystore_doe.engine.claim import is_held, read_claim
 from anystore_doe.engine.history import last_attempt, read_attempt, read_commit
 from anystore_doe.errors import AnystoreDoeError
-from anystore_doe.processes import is_gone, this_process
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -78,7 +77,7 @@ def _read(run: Run, place: Place, *, with_records: bool) -> Outcome:
         return Outcome(run=run, state="committed", attempts=commit.attempt, commit=commit, attempt=record)
     claim = read_claim(place)
     number, record = last_attempt(place) if claim is not None else (0, None)
-    if claim is not None and claim.state == "held" and not is_gone(owner_of(claim), this_process()):
+    if claim is not None and is_held(claim):
         return Outcome(run=run, state="running", attempts=number, attempt=record, claim=claim)
     if record is not None and record.state == "failed" and record.error_class:
         return Outcome(

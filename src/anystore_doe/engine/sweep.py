@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from anystore_doe.contract.executor import ExecutorContext
+from anystore_doe.engine.claim import is_held, read_claim
 from anystore_doe.engine.cores import default_slots, usable_cores
 from anystore_doe.engine.outcome import Outcome, read_outcomes
 from anystore_doe.engine.outputs import remark
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from anystore_doe.contract.executor import Executor
     from anystore_doe.engine.crew import Surroundings
     from anystore_doe.engine.plan import Plan
-    from anystore_doe.model import OrderedRun, RunEvent, Sweep, WorkerEnd
+    from anystore_doe.model import Claim, OrderedRun, RunEvent, Sweep, WorkerEnd
 
 POLL_S = 0.1
 """How long the driver waits for an executor before it passes events on to the observers."""
@@ -257,11 +258,12 @@ class _Tally:
         if stored is None:
             assert event is not None  # noqa: S101  or the store was asked
             return event.state, None, event.message if event.state == "committed" else ""
+        new = stored.commit is not None and stored.attempts > (one.attempts if one.replace else 0)
         if event is not None:
-            if stored.commit is not None and stored.commit.attempt == event.attempt:  # its reply was lost
+            if new and stored.attempts == event.attempt:  # its reply was lost
                 return "committed", None, ""
             return "failed", _told(stored, event), ""
-        if stored.commit is not None and stored.attempts > (one.attempts if one.replace else 0):
+        if new and stored.commit is not None:
             return "committed", None, remark(stored.commit.files, stored.attempt.links if stored.attempt else ())
         if stored.state == "failed" and stored.attempts > one.attempts:
             return "failed", stored, ""
@@ -269,12 +271,20 @@ class _Tally:
             return "stopped", None, ""
         if stored.state == "unknown":  # the store says why it does not say more
             return "failed", dataclasses.replace(stored, state="failed"), ""
-        if stored.state == "running" and stored.claim is not None and not self._worker_words:
-            words = f"process {stored.claim.pid} on {stored.claim.host} is at it"
+        holder = self._holder(stored)
+        if holder is not None and not self._worker_words:
+            words = f"process {holder.pid} on {holder.host} is at it"
             return "failed", dataclasses.replace(stored, state="failed", reason=words, error_class=7), ""
         words = "; ".join(self._worker_words) or "its worker ended without it"
         kind = next(iter(self._worker_classes)) if len(self._worker_classes) == 1 else 1
         return "failed", dataclasses.replace(stored, state="failed", reason=words, hint="", error_class=kind), ""
+
+    def _holder(self, stored: Outcome) -> Claim | None:
+        """Return the claim of who is at a run; beside an old commit it has not been read yet."""
+        if stored.commit is None:
+            return stored.claim if stored.state == "running" else None
+        claim = read_claim(self._around.open_storage(stored.run.output))
+        return claim if claim is not None and is_held(claim) else None
 
 
 def _without_bulk(outcome: Outcome) -> Outcome:

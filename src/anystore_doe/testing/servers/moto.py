@@ -9,25 +9,23 @@ import re
 import sys
 from http.client import HTTPConnection
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from anystore_doe.testing.servers.process import ServerMissingError, ServerProcess
+from anystore_doe.testing.servers.s3_server import S3Server
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
 
 _READY = re.compile(r"Running on (http://127\.0\.0\.1:\d+)")
 _ACCESS = re.compile(r'"([A-Z]+) (\S+) HTTP/1\.\d" (\d{3})')
 _MAIN = 'from moto.server import main; main(["-H", "127.0.0.1", "-p", "0"])'
 
 
-class MotoServer(ServerProcess):
+class MotoServer(ServerProcess, S3Server):
     """A running moto server; use :func:`start_moto`.
 
-    Attributes:
-        endpoint_url: Such as ``http://127.0.0.1:41234``.
-        access_key: Of an administrator (any key is good while IAM is not enforced).
-        secret_key: The same.
+    Its services are ``s3``, ``iam`` and ``sts``. While IAM is not enforced any key is good.
     """
 
     def __init__(self) -> None:
@@ -36,31 +34,6 @@ class MotoServer(ServerProcess):
         self.access_key = "testing"
         self.secret_key = "testing"  # noqa: S105  the server takes any key
         self.endpoint_url = self.wait_until(lambda: found[1] if (found := _READY.search(self.log)) else "")
-
-    @contextlib.contextmanager
-    def client(self, service: str = "s3", *, access_key: str = "", secret_key: str = "") -> Iterator[Any]:
-        """Yield a botocore client of ``service`` (``s3``, ``iam``, ``sts``), the administrator's by default."""
-        from botocore.config import Config
-        from botocore.session import Session
-
-        client = Session().create_client(
-            service,
-            region_name="us-east-1",
-            endpoint_url=self.endpoint_url,
-            aws_access_key_id=access_key or self.access_key,
-            aws_secret_access_key=secret_key or self.secret_key,
-            config=Config(s3={"addressing_style": "path"}, retries={"max_attempts": 0}),
-        )
-        try:
-            yield client
-        finally:
-            client.close()
-
-    def make_bucket(self, name: str) -> str:
-        """Create the bucket ``name`` and return it."""
-        with self.client() as s3:
-            s3.create_bucket(Bucket=name)
-        return name
 
     def make_user(self, name: str, policy: Mapping[str, object]) -> tuple[str, str]:
         """Create the user ``name`` with one inline policy; return access key and secret key."""
@@ -80,11 +53,6 @@ class MotoServer(ServerProcess):
             if (status := server.getresponse().status) != 200:
                 msg = f"moto did not switch IAM on: status {status}"
                 raise ServerMissingError(msg)
-
-    def open_uploads(self, bucket: str) -> list[str]:
-        """Return the keys of multipart uploads that were begun in ``bucket`` and neither completed nor aborted."""
-        with self.client() as s3:
-            return [upload["Key"] for upload in s3.list_multipart_uploads(Bucket=bucket).get("Uploads", [])]
 
     def requests(self) -> list[tuple[str, str, int]]:
         """Return method, target and status of every request so far, in the order they were answered."""
