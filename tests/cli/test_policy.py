@@ -119,6 +119,21 @@ def test_commands_come_instead_of_the_document_and_with_json_beside_it(policy):
     assert [binding["members"] for binding in one["document"]["bindings"]] == [[GOOGLE]] * 3
 
 
+def test_azure_gets_a_role_and_an_assignment(policy, monkeypatch):
+    for name in ("CONNECTION_STRING", "ACCOUNT_KEY", "ACCOUNT_NAME", "SAS_TOKEN"):
+        monkeypatch.delenv(f"AZURE_STORAGE_{name}", raising=False)
+    url = "abfss://data@acc.dfs.core.windows.net"
+    words = ("--cloud", "azure", "--principal", "me@example.com")
+    table = f"case_input,output\n{url}/in/a.zip,{url}/out/1\ns3://data/in/b.zip,{url}/out/2\n"
+    done = policy(*words, table=table)
+    assert list(json.loads(done.stdout)) == ["roleDefinitions", "roleAssignments"]
+    assert done.stderr.startswith("azure-rbac, for the container data of the account acc (")
+    commands = policy(*words, "--commands", table=table).stdout.splitlines()
+    assert [line.split()[:4] for line in commands] == [
+        ["az", "role", what, "create"] for what in ("definition", "assignment")
+    ]
+
+
 def test_a_policy_that_has_no_commands_says_so(policy):
     done = policy("--commands", table=MIXED)
     assert "aws-iam" not in done.stdout
