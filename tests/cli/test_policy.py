@@ -104,6 +104,55 @@ def test_the_cross_account_form_needs_somebody(policy):
     policy("--principal", ROLE, exit_code=2)
 
 
+GOOGLE = "serviceAccount:doe@my-project.iam.gserviceaccount.com"
+MIXED = "case_input,output\ngs://data/in/a.zip,gs://data/out/1\ns3://data/in/b.zip,gs://data/out/2\n"
+
+
+def test_commands_come_instead_of_the_document_and_with_json_beside_it(policy):
+    words = ("--cloud", "gcp", "--principal", GOOGLE)
+    done = policy(*words, "--commands", table=MIXED)
+    assert [line.partition(" ")[0] for line in done.stdout.splitlines()] == ["printf"] * 3
+    assert done.stdout.count(f"--member={GOOGLE}") == 3
+    assert done.stderr.startswith("gcp-iam, for the bucket data (")
+    [one] = json.loads(policy(*words, "--json", table=MIXED).stdout)["policies"]
+    assert one["commands"] == done.stdout.splitlines()
+    assert [binding["members"] for binding in one["document"]["bindings"]] == [[GOOGLE]] * 3
+
+
+def test_azure_gets_a_role_and_an_assignment(policy, monkeypatch):
+    for name in ("CONNECTION_STRING", "ACCOUNT_KEY", "ACCOUNT_NAME", "SAS_TOKEN"):
+        monkeypatch.delenv(f"AZURE_STORAGE_{name}", raising=False)
+    url = "abfss://data@acc.dfs.core.windows.net"
+    words = ("--cloud", "azure", "--principal", "me@example.com")
+    table = f"case_input,output\n{url}/in/a.zip,{url}/out/1\ns3://data/in/b.zip,{url}/out/2\n"
+    done = policy(*words, table=table)
+    assert list(json.loads(done.stdout)) == ["roleDefinitions", "roleAssignments"]
+    assert done.stderr.startswith("azure-rbac, for the container data of the account acc (")
+    commands = policy(*words, "--commands", table=table).stdout.splitlines()
+    assert [line.split()[:4] for line in commands] == [
+        ["az", "role", what, "create"] for what in ("definition", "assignment")
+    ]
+
+
+def test_a_policy_that_has_no_commands_says_so(policy):
+    done = policy("--commands", table=MIXED)
+    assert "aws-iam" not in done.stdout
+    assert "Note:  there are no commands for it" in done.stderr
+    assert done.stdout.count("gcloud") == 3
+
+
+def test_somebody_of_one_cloud_is_not_somebody_of_another(policy):
+    refused = policy("--principal", GOOGLE, table=MIXED, exit_code=2)
+    assert "Hint:  leave --principal out, or pick the cloud that it is for with --cloud" in refused.stderr
+    assert "no service account" in policy("--principal", ROLE, "--cloud", "gcp", table=MIXED, exit_code=2).stderr
+
+
+def test_the_form_of_one_cloud_is_not_a_form_of_another(policy):
+    done = policy("--form", "bucket-policy", "--principal", ROLE, table=MIXED)
+    assert "gs://data: nothing to grant: on Google Cloud rights are bound to the bucket in any case" in done.stderr
+    assert "aws-bucket-policy" in done.stderr
+
+
 def test_deleting_is_granted_when_asked_for(policy):
     assert "s3:DeleteObject" not in policy().stdout
     assert "s3:DeleteObject" in policy("--with-delete").stdout

@@ -37,6 +37,8 @@ MODEL = {
     "FileRecord",
     "InputFile",
     "InputIdentity",
+    "ATTEMPTS_PATH",
+    "CLAIM_PATH",
     "OUR_FOLDER",
     "ObjectInfo",
     "OrderedRun",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from anystore_doe.cli.ground import Ground
+    from anystore_doe.contract import Policy
     from anystore_doe.definition import Settings
     from anystore_doe.engine.rights import Rights
     from anystore_doe.model import Run, Sweep
@@ -28,6 +29,7 @@ FORMS = ("identity", "bucket-policy")
     epilog=example(
         "anystore-doe policy inputs.csv > policy.json",
         "anystore-doe policy inputs.csv --form bucket-policy --principal arn:aws:iam::123456789012:role/doe",
+        "anystore-doe policy inputs.csv --principal serviceAccount:doe@my-project.iam.gserviceaccount.com --commands",
     )
 )
 @place_options
@@ -39,7 +41,13 @@ FORMS = ("identity", "bucket-policy")
     default=FORMS[0],
     help="For the identity that runs the sweep, or for a bucket of another account.  [default: identity]",
 )
-@click.option("--principal", metavar="ARN", default="", help="Whom a bucket policy is for.")
+@click.option(
+    "--principal",
+    metavar="WHO",
+    default="",
+    help="Whom it is for, in the cloud's words: with a bucket policy of AWS, on Google Cloud and on Azure.",
+)
+@click.option("--commands", is_flag=True, help="Print the commands that attach it instead (Google Cloud, Azure).")
 @json_option
 @debug_option
 @click.pass_context
@@ -47,7 +55,8 @@ def policy(ctx: click.Context, /, as_json: bool, **given: Any) -> int:
     """Print the least policy that the sweep of TABLE needs; no store is asked.
 
     The policy is computed from the URLs of the table and the settings: read and list the inputs; read, list and write
-    the outputs. It goes to stdout, and to stderr goes what it is attached to. Stores that have no policies are named.
+    the outputs. It goes to stdout, as JSON or as commands for a shell, and to stderr goes what it is attached to.
+    Stores that have no policies are named.
     """
     from anystore_doe.cli.ground import standing_on
     from anystore_doe.engine.rights import rights_of
@@ -68,7 +77,7 @@ def policy(ctx: click.Context, /, as_json: bool, **given: Any) -> int:
     if as_json:
         click.echo(json.dumps(_plain(rights), indent=2))
     else:
-        _print(rights, quiet=given["cloud"] is not None)
+        _print(rights, quiet=given["cloud"] is not None, commands=given["commands"])
     return 0
 
 
@@ -110,15 +119,18 @@ def _check_some(rights: Rights, cloud: str | None) -> None:
         raise PlanError(f"nothing of this sweep is granted on {cloud}", hint="leave --cloud out to see what is")
 
 
-def _print(rights: Rights, *, quiet: bool) -> None:
-    """Write documents to stdout, and all that is said about them to stderr; ``quiet``: not what has no policies."""
-    from anystore_doe.engine.rights import document_text, size_of
+def _print(rights: Rights, *, quiet: bool, commands: bool) -> None:
+    """Write documents or commands to stdout, and all that is said about them to stderr.
+
+    ``quiet``: not what has no policies.
+    """
+    from anystore_doe.engine.rights import size_of
 
     for one in rights.policies:
         limit = f" of {one.limit:,}" if one.limit else ""
         head = f"{one.kind}, for {one.attach or 'who runs the sweep'} ({size_of(one):,}{limit} characters):"
         click.echo(one_line(head), err=True)
-        click.echo(document_text(one))
+        _print_one(one, commands=commands)
         for note in one.notes:
             click.echo(f"Note:  {one_line(note)}", err=True)
     for url in rights.widened:
@@ -127,9 +139,26 @@ def _print(rights: Rights, *, quiet: bool) -> None:
         click.echo(one_line(sentence), err=True)
 
 
+def _print_one(policy: Policy, *, commands: bool) -> None:
+    from anystore_doe.engine.rights import document_text
+
+    if not commands:
+        click.echo(document_text(policy))
+    elif policy.commands:
+        click.echo("\n".join(policy.commands))
+    else:
+        click.echo("Note:  there are no commands for it; without --commands the policy itself is printed", err=True)
+
+
 def _plain(rights: Rights) -> dict[str, object]:
     policies = [
-        {"kind": one.kind, "attach": one.attach, "document": one.document, "notes": list(one.notes)}
+        {
+            "kind": one.kind,
+            "attach": one.attach,
+            "document": one.document,
+            "commands": list(one.commands),
+            "notes": list(one.notes),
+        }
         for one in rights.policies
     ]
     widened, without = list(rights.widened), list(rights.without)

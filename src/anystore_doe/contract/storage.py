@@ -60,6 +60,8 @@ class Policy:
         notes: Sentences for whoever attaches it.
         limit: Most characters of the merged document as JSON, blanks not counted; 0: no limit.
         too_long: What to do about a document above the limit.
+        commands: What attaches it, one command for a POSIX shell each, in their order; empty where only the merged
+            document can be attached.
     """
 
     kind: str
@@ -68,6 +70,7 @@ class Policy:
     notes: tuple[str, ...] = ()
     limit: int = 0
     too_long: str = ""
+    commands: tuple[str, ...] = ()
 
 
 class Watch:
@@ -172,6 +175,8 @@ class Storage(ABC):
     capabilities: Capabilities = Capabilities()
     region: str = ""
     """Where the store is, in its own words (``eu-west-1``), as far as that is known without asking."""
+    cloud: str = ""
+    """The first word of the kind of its policies, such as ``aws``; ``""`` where that is not known without them."""
 
     def __repr__(self) -> str:
         """Show the root and nothing else."""
@@ -291,7 +296,9 @@ class Storage(ABC):
         Args:
             reads: What is read.
             writes: What is written, read back and listed.
-            delete: Whether ``writes`` may be deleted too.
+            delete: Whether ``writes`` may be deleted too. Without it, a store that takes replacing for deleting
+                lets be replaced what every run replaces: what is named ``model.CLAIM_PATH`` or
+                lies below ``model.ATTEMPTS_PATH``, in ``writes`` or in a folder there.
             form: ``identity``: for the identity that runs the sweep; ``bucket-policy``: attached to the store.
             principal: Who may, in the store's words; ``""`` where the form needs nobody.
 

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import msgspec
 
 from anystore_doe.errors import StateError
-from anystore_doe.model import OUR_FOLDER, SCHEMA, AttemptRecord, Claim, Commit
+from anystore_doe.model import ATTEMPTS_PATH, CLAIM_PATH, OUR_FOLDER, SCHEMA, AttemptRecord, Claim, Commit
 
 if TYPE_CHECKING:
     from anystore_doe.contract.storage import Place
 
-CLAIM = f"{OUR_FOLDER}/claim.json"
+CLAIM = CLAIM_PATH
 COMMIT = f"{OUR_FOLDER}/commit.json"
-ATTEMPTS = f"{OUR_FOLDER}/attempts"
+ATTEMPTS = ATTEMPTS_PATH
 
 Record = TypeVar("Record", Claim, AttemptRecord, Commit)
 

@@ -71,6 +71,8 @@ def rights_of(
     policies: dict[tuple[str, str], Policy] = {}
     without, widened = [], []
     for storage, keys in stores.items():
+        if cloud is not None and storage.cloud not in {"", cloud}:
+            continue  # it might not know the principal
         inputs = {key for other, its in stores.items() if other.url == storage.url for key in its.reads}
         read, written = few_prefixes(keys.reads), few_prefixes(keys.writes, apart=inputs)
         try:
@@ -112,6 +114,7 @@ def _merged(one: Policy, other: Policy) -> Policy:
         document=_joined(one.document, other.document),
         notes=tuple(dict.fromkeys((*one.notes, *other.notes))),
         limit=min(filter(None, (one.limit, other.limit)), default=0),
+        commands=tuple(dict.fromkeys((*one.commands, *other.commands))),
     )
 
 

@@ -16,6 +16,8 @@ from anystore_doe.model.order import (
     WorkOrder,
 )
 from anystore_doe.model.records import (
+    ATTEMPTS_PATH,
+    CLAIM_PATH,
     OUR_FOLDER,
     STEPS,
     AttemptRecord,
@@ -39,6 +41,8 @@ from anystore_doe.model.sweep import (
 )
 
 __all__ = [
+    "ATTEMPTS_PATH",
+    "CLAIM_PATH",
     "OUR_FOLDER",
     "SCHEMA",
     "STEPS",

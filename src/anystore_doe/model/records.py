@@ -11,6 +11,12 @@ from anystore_doe.model.order import SCHEMA
 OUR_FOLDER = "_anystore"
 """The folder under each output URL that holds claim, attempt records and commit."""
 
+CLAIM_PATH = f"{OUR_FOLDER}/claim.json"
+"""Path of the claim under the output URL; replaced at every beat."""
+
+ATTEMPTS_PATH = f"{OUR_FOLDER}/attempts"
+"""Path of the folder of attempt records under the output URL; a record is written twice, each long log once."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SolveRequest:

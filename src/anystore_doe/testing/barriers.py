@@ -111,6 +111,7 @@ class BarrierStorage(Storage):
         """Stand before ``inner``, which is closed with this."""
         self.url = url
         self.capabilities = inner.capabilities
+        self.cloud = inner.cloud
         self._inner = inner
         self._events = Path(options.events) if options.events else None
         self._holds = read_holds(options.hold)

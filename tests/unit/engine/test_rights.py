@@ -66,7 +66,13 @@ class Store(MemoryStorage):
         said = {"version": 1, "rules": [*rules, "everybody may look"]}
         notes = ("a note", f"{form} {principal} {delete}")
         return Policy(
-            kind=self.kind, document=said, attach=self.attach, notes=notes, limit=self.limit, too_long="split it"
+            kind=self.kind,
+            document=said,
+            attach=self.attach,
+            notes=notes,
+            limit=self.limit,
+            too_long="split it",
+            commands=("begin", f"attach to {self.url}"),
         )
 
 
@@ -109,6 +115,23 @@ def test_a_store_without_policies_is_named_once():
 def test_one_cloud_is_picked():
     stores = opener(Store("s3://a"), Store("gs://c", kind="gcp-iam"))
     assert [one.kind for one in rights_of(["s3://a/x", "gs://c/x"], [], stores, cloud="gcp").policies] == ["gcp-iam"]
+
+
+def test_a_store_of_another_cloud_is_not_even_asked():
+    class Picky(Store):
+        cloud = "aws"
+
+        def grants(self, *args, **more):
+            raise AssertionError
+
+    stores = opener(Picky("s3://a"), Store("gs://c", kind="gcp-iam"))
+    rights = rights_of(["s3://a/x", "gs://c/x"], [], stores, cloud="gcp", principal="somebody of gcp")
+    assert ([one.kind for one in rights.policies], rights.without) == (["gcp-iam"], ())
+
+
+def test_commands_are_joined_and_what_is_the_same_is_done_once():
+    rights = rights_of(["s3://a/x", "s3://b/x"], [], opener(Store("s3://a"), Store("s3://b")))
+    assert rights.policies[0].commands == ("begin", "attach to s3://a", "attach to s3://b")
 
 
 def test_inputs_of_other_settings_of_the_same_bucket_are_not_swallowed():

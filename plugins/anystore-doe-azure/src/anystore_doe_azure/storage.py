@@ -6,19 +6,21 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from anystore_doe.contract import Capabilities
-from anystore_doe.errors import ObjectNotFoundError, StorageError
+from anystore_doe.errors import ObjectNotFoundError, StorageError, UnsupportedError
 from anystore_doe.fsspec_storage.bridge import all_of
 from anystore_doe.fsspec_storage.object_store import ObjectStorage
 from anystore_doe.fsspec_storage.retrying import RetryPolicy, retried
+from anystore_doe_azure.account import resolve
 from anystore_doe_azure.client import DEFAULT_POLICY, Client
 from anystore_doe_azure.errors import answer_of
 from anystore_doe_azure.listing import MOST, BadPageError, Page, parsed_page
+from anystore_doe_azure.policy import role_assignment
 from anystore_doe_azure.writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from anystore_doe.contract import StorageContext
+    from anystore_doe.contract import Policy, StorageContext
     from anystore_doe.model import ObjectInfo
     from anystore_doe_azure.options import AzureOptions
 
@@ -28,6 +30,7 @@ _DELETE_BATCH = 1000
 class AzureStorage(ObjectStorage):
     """The container that a root names; keys are blob names, literally. Page and append blobs can be read too."""
 
+    cloud = "azure"
     capabilities = Capabilities(
         list=True,
         write=True,
@@ -107,3 +110,19 @@ class AzureStorage(ObjectStorage):
             raise StorageError(
                 "delete", self.url_of(key), "it has snapshots", hint="az storage blob delete --delete-snapshots include"
             ) from error
+
+    def grants(
+        self,
+        reads: Sequence[str],
+        writes: Sequence[str],
+        *,
+        delete: bool,
+        form: str = "identity",
+        principal: str = "",
+    ) -> Policy:
+        """See the contract; a role and its assignment to ``principal``, or a placeholder, on the container."""
+        if form != "identity":
+            detail = "on Azure rights are assigned on the container in any case: leave --form out"
+            raise UnsupportedError("write a policy for", self.url, detail)
+        account = resolve(self.url, self._azure.options)
+        return role_assignment(self._azure.container, account, reads, writes, delete=delete, principal=principal)

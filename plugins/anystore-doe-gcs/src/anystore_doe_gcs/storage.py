@@ -6,19 +6,20 @@ from itertools import islice
 from typing import TYPE_CHECKING, ClassVar
 
 from anystore_doe.contract import Capabilities
-from anystore_doe.errors import ObjectNotFoundError, StorageError
+from anystore_doe.errors import ObjectNotFoundError, StorageError, UnsupportedError
 from anystore_doe.fsspec_storage.bridge import all_of
 from anystore_doe.fsspec_storage.object_store import ObjectStorage
 from anystore_doe.fsspec_storage.uploads import OpenUploads
 from anystore_doe_gcs.checksums import CRC32C
 from anystore_doe_gcs.client import DEFAULT_POLICY, FIELDS, Client, info_of
 from anystore_doe_gcs.errors import is_missing_bucket
+from anystore_doe_gcs.policy import bucket_bindings
 from anystore_doe_gcs.writing import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
-    from anystore_doe.contract import StorageContext
+    from anystore_doe.contract import Policy, StorageContext
     from anystore_doe.fsspec_storage.checksums import Crc
     from anystore_doe.fsspec_storage.retrying import RetryPolicy
     from anystore_doe.model import ObjectInfo
@@ -32,6 +33,7 @@ class GcsStorage(ObjectStorage):
     """The bucket ``gs://name``; keys are object names, literally."""
 
     crc: ClassVar[Crc] = CRC32C
+    cloud = "gcp"
     capabilities = Capabilities(
         list=True,
         write=True,
@@ -103,3 +105,18 @@ class GcsStorage(ObjectStorage):
                         raise
 
         await all_of([lane() for _ in range(min(self._connections, len(keys)))])
+
+    def grants(
+        self,
+        reads: Sequence[str],
+        writes: Sequence[str],
+        *,
+        delete: bool,
+        form: str = "identity",
+        principal: str = "",
+    ) -> Policy:
+        """See the contract; bindings of the bucket's IAM policy, for ``principal`` or a placeholder."""
+        if form != "identity":
+            detail = "on Google Cloud rights are bound to the bucket in any case: leave --form out"
+            raise UnsupportedError("write a policy for", self.url, detail)
+        return bucket_bindings(self._gcs.bucket, self._gcs.options, reads, writes, delete=delete, principal=principal)

@@ -26,6 +26,7 @@ _DELETE_BATCH = 1000
 class S3Storage(ObjectStorage):
     """The bucket ``s3://name``; keys are S3 keys, literally."""
 
+    cloud = "aws"
     capabilities = Capabilities(
         list=True,
         write=True,
@@ -120,5 +121,8 @@ class S3Storage(ObjectStorage):
         if form != "identity":
             raise UnsupportedError("write a policy for", self.url, f"S3 has no policies of the form {form}")
         if principal:
-            raise UsageError("whom it is for is said by attaching it: --principal is for --form bucket-policy")
+            raise UsageError(
+                "whom it is for is said by attaching it: on AWS, --principal is for --form bucket-policy",
+                hint="leave --principal out, or pick the cloud that it is for with --cloud",
+            )
         return identity_policy(self.url, options, reads, writes, delete=delete)
