@@ -11,7 +11,7 @@ from anystore_doe_s3.options import S3Options
 from anystore_doe_s3.storage import S3Storage
 
 from anystore_doe.contract import Place
-from anystore_doe.errors import CredentialsError, StorageError
+from anystore_doe.errors import AccessDeniedError, CredentialsError, StorageError
 from anystore_doe.fsspec_storage.retrying import RetryPolicy
 from anystore_doe.testing import HttpFaultsContract, s3_error
 from anystore_doe.testing.seeded import Bugs
@@ -22,6 +22,7 @@ QUICK = RetryPolicy(attempts=4, base_s=0.01, cap_s=0.05, deadline_s=20, asked_s=
 class Seeded(HttpFaultsContract):
     subject = S3Storage
     expired = s3_error(400, "ExpiredToken")
+    denied = s3_error(403, "AccessDenied")
 
     @pytest.fixture
     def place(self, proxy, bucket, context):
@@ -111,6 +112,24 @@ class TakesExpiredForDown(S3Storage):
             return super().stat(key)
         except CredentialsError as error:
             raise StorageError("stat", self.url_of(key), "no answer", retryable=True) from error
+
+
+@BUGS.caught_by("test_a_refusal_says_where_and_what_the_server_calls_it_and_the_request")
+class KeepsTheServersWordsToItself(S3Storage):
+    def stat(self, key):
+        try:
+            return super().stat(key)
+        except AccessDeniedError as error:
+            raise AccessDeniedError("stat", self.url_of(key), error.detail, hint=error.hint) from error
+
+
+@BUGS.caught_by("test_a_request_that_the_server_does_not_name_has_no_name")
+class MakesUpARequest(S3Storage):
+    def stat(self, key):
+        try:
+            return super().stat(key)
+        except AccessDeniedError as error:
+            raise AccessDeniedError("stat", self.url_of(key), error.detail).answered(error.code, "unknown") from error
 
 
 @BUGS.caught_by("test_a_store_that_stays_down_is_given_up")

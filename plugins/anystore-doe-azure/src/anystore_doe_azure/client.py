@@ -8,7 +8,7 @@ from contextlib import aclosing
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from anystore_doe.errors import ObjectNotFoundError, StorageError, UnsupportedError
+from anystore_doe.errors import CredentialsError, ObjectNotFoundError, StorageError, UnsupportedError
 from anystore_doe.fsspec_storage.retrying import RetryPolicy, retried
 from anystore_doe.model import ObjectInfo
 from anystore_doe_azure.account import resolve
@@ -158,6 +158,8 @@ class Client:
         except StorageError as error:
             if pin and is_condition_broken(error):
                 raise changed(doing, self.url_of(key), pin, await self.current_pin(key)) from error
+            if isinstance(error, CredentialsError) and error.code:
+                await self._reason(key, doing)
             raise
         headers = answer.headers
         if is_folder(headers):
@@ -169,6 +171,12 @@ class Client:
             checksums=md5_of(headers.get("content-md5")),
             modified_at=seconds_of(headers.get("last-modified")),
         )
+
+    async def _reason(self, key: str, doing: str) -> None:
+        """Raise the error of a GET of one byte, if it is one: its body says why, and a HEAD's answer has none."""
+        async with aclosing(self.range(key, 0, 1, pin=None, doing=doing)) as chunks:
+            async for _ in chunks:
+                pass
 
     async def current_pin(self, key: str) -> str | None:
         """Return the ETag of what is there now, ``None`` when that can not be said."""

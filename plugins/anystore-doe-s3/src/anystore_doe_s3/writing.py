@@ -44,10 +44,9 @@ def arguments_of(condition: Condition) -> dict[str, str]:
 
 def _refused(condition: Condition, url: str, error: StorageError) -> StorageError | None:
     """Return what to raise when the store says that the condition does not hold; ``None``: it says something else."""
-    missing = condition.replacing is not None and isinstance(error, ObjectNotFoundError)
-    if answer_of(error.__cause__)[0] == "NoSuchBucket" or not (missing or is_precondition_failed(error)):
-        return None
-    return condition.broken(url, missing=missing)
+    no_bucket = answer_of(error.__cause__)[0] == "NoSuchBucket"
+    missing = condition.replacing is not None and isinstance(error, ObjectNotFoundError) and not no_bucket
+    return condition.broken(url, missing=missing) if missing or (condition and is_precondition_failed(error)) else None
 
 
 class Writer:
