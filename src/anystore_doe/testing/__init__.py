@@ -116,6 +116,7 @@ _MODULES = {
 _WITH_ASSERTS = (
     "archive_contract",
     "executor_contract",
+    "fixtures",
     "storage_contract",
     "storage_faults",
     "storage_names",

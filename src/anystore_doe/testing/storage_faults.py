@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from anystore_doe.contract import Watch
 from anystore_doe.errors import (
     AccessDeniedError,
+    CancelledTransferError,
     CredentialsError,
     InputChangedError,
     ObjectExistsError,
     PreconditionFailedError,
     StorageError,
 )
-from anystore_doe.testing.faults import REQUEST_ID, Answer, Cut, Flip, LoseReply, Rule, Swap, Truncate
+from anystore_doe.testing.faults import REQUEST_ID, Answer, Cut, Delay, Flip, LoseReply, Rule, Swap, Truncate
 from anystore_doe.testing.storage_box import StorageSuite, some_bytes
 from anystore_doe.testing.suite import difference
 
@@ -26,6 +31,9 @@ if TYPE_CHECKING:
     from anystore_doe.testing.faults import Fault
     from anystore_doe.testing.proxy import FaultProxy
     from anystore_doe.testing.storage_box import Box
+
+PATIENCE_S = 20.0
+"""When a cancelled transfer has ended at the latest, on a busy machine."""
 
 BURSTS: dict[str, Fault] = {
     "500": Answer(status=500),
@@ -170,6 +178,21 @@ class HttpFaultsContract(StorageSuite):
             box.storage.stat(box.key("k"))
         assert raised.value.request_id == ""
         assert "request" not in str(raised.value)
+
+    def test_a_server_that_hangs_does_not_keep_a_cancelled_fetch(
+        self, box: Box, proxy: FaultProxy, folder: Path
+    ) -> None:
+        box.put("k", b"x")
+        self.play(box, proxy, "fetch", *[Delay(s=math.inf)] * 10)
+        watch = Watch()
+        timer = threading.Timer(0.5, watch.cancel)
+        timer.start()
+        begin = time.monotonic()
+        with pytest.raises(CancelledTransferError):
+            box.fetch("k", folder / "dest", watch=watch)
+        timer.join()
+        assert time.monotonic() - begin < PATIENCE_S
+        assert list(folder.iterdir()) == []
 
     def test_a_creation_whose_reply_is_lost_is_known_as_ours(self, box: Box, proxy: FaultProxy, folder: Path) -> None:
         self.needs(box, "write", "create_only")
