@@ -36,6 +36,11 @@ from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
     from collections.abc import Collection
+    from typing import Self
+
+
+_LONGEST_NAME = 200
+"""Characters that are shown of a server's code or request id."""
 
 
 def printable(text: str) -> str:
@@ -141,7 +146,11 @@ class StorageError(AnystoreDoeError):
 
     Attributes:
         url: What it was asked about, without secrets.
+        detail: What went wrong.
+        sentence: The message without what :meth:`answered` adds: the same for every request that fails likewise.
         retryable: Whether the same call may go through later (throttling, time-out, 5xx).
+        code: What the server calls it, or the status; ``""`` where none answered.
+        request_id: What the server calls the request, which is what its support asks for; ``""`` where it did not say.
     """
 
     exit_code = 5
@@ -160,7 +169,21 @@ class StorageError(AnystoreDoeError):
         super().__init__(f"{doing} {url}: {detail or self._default()}", hint=hint)
         self.url = url
         self.detail = detail
+        self.sentence = self.message
         self.retryable = retryable
+        self.code = ""
+        self.request_id = ""
+
+    def answered(self, code: str, request_id: str) -> Self:
+        """Add to the message what the server's answer calls the failure and the request; return this error.
+
+        The one place that writes them: ``... (AccessDenied, request 4442587FB7D0A2F9)``. What is empty is left out.
+        """
+        self.code, self.request_id = printable(code)[:_LONGEST_NAME], printable(request_id)[:_LONGEST_NAME]
+        said = [part for part in (self.code, self.request_id and f"request {self.request_id}") if part]
+        if said:
+            self.message += f" ({', '.join(said)})"
+        return self
 
     @classmethod
     def _default(cls) -> str:

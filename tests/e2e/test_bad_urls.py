@@ -64,6 +64,11 @@ def one(tmp_path: Path, output: str):
         ("s3://b//x", "line 2 (run hsdi): s3://b//x: the path after the host starts with a second /", "write s3://b/x"),
         ("s3://", "t.csv:2: column 'output': the URL names no place", ""),
         ("s3://b/x/../y", "t.csv:2: column 'output': the URL holds a '.' or '..' part", ""),
+        (
+            "az://b/x",
+            "line 2 (run hsdi): az://b/x names no container: 'b' can be the name of none",
+            "3 to 63 lower-case",
+        ),
         ("file://host/x", "t.csv:2: column 'output': the URL names a host; a file URL has three slashes", ""),
         ("~/x", "t.csv:2: column 'output': the URL starts with '~', which only a shell knows", ""),
         ("out/_anystore/x", "t.csv:2: the output may not lie in a folder _anystore", ""),

@@ -84,6 +84,7 @@ TESTING = {
     "Swap",
     "Truncate",
     "azure_error",
+    "gcs_error",
     "require",
     "s3_error",
     "start_azurite",

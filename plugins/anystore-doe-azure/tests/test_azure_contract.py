@@ -10,7 +10,7 @@ import pytest
 from anystore_doe_azure import AzureOptions, open_azure
 
 from anystore_doe.contract import Place, StorageContext
-from anystore_doe.testing import HttpFaultsContract
+from anystore_doe.testing import HttpFaultsContract, azure_error
 from anystore_doe.testing.storage_contract import StorageContract
 
 if TYPE_CHECKING:
@@ -52,6 +52,9 @@ class TestAzureContract(StorageContract):
 
 
 class TestAzureFaults(HttpFaultsContract):
+    expired = azure_error(403, "AuthenticationFailed", detail="Signature not valid in the specified time frame")
+    denied = azure_error(403, "AuthorizationPermissionMismatch")
+
     @pytest.fixture
     def place(self, through_proxy: Storage) -> Place:
         return Place(storage=through_proxy, key="kit")

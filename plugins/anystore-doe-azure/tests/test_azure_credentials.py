@@ -17,7 +17,7 @@ from anystore_doe.contract import StorageContext
 from anystore_doe.errors import AccessDeniedError, CredentialsError, DefinitionError, StorageError, UsageError
 from anystore_doe.testing import Rule, azure_error
 
-ROOT = "abfss://c@acct.dfs.core.windows.net"
+ROOT = "abfss://con@acct.dfs.core.windows.net"
 SECRET = "Z2VoZWltZ2VoZWltZ2VoZWlt"
 
 
@@ -39,15 +39,16 @@ def signature(azurite, container: str, permission: str, *, valid: bool = True) -
 @pytest.mark.parametrize(
     ("url", "root", "key"),
     [
-        ("az://c/a/b?x#y%20", "az://c", "a/b?x#y%20"),
-        ("abfs://c/k", "az://c", "k"),
-        ("abfss://c", "az://c", ""),
-        ("abfs://c@acct.dfs.core.windows.net/a b%20", ROOT, "a b%20"),
-        ("abfss://c@Acct.blob.core.windows.net/k", ROOT, "k"),
-        ("az://c@acct.blob.core.windows.net/k/", ROOT, "k/"),
-        ("https://acct.blob.core.windows.net/c/a%20b/", ROOT, "a b/"),
-        ("https://ACCT.dfs.core.windows.net/c", ROOT, ""),
-        ("abfss://c@acct.dfs.core.chinacloudapi.cn/k", "abfss://c@acct.dfs.core.chinacloudapi.cn", "k"),
+        ("az://con/a/b?x#y%20", "az://con", "a/b?x#y%20"),
+        ("abfs://con/k", "az://con", "k"),
+        ("abfss://con", "az://con", ""),
+        ("abfs://con@acct.dfs.core.windows.net/a b%20", ROOT, "a b%20"),
+        ("abfss://con@Acct.blob.core.windows.net/k", ROOT, "k"),
+        ("az://con@acct.blob.core.windows.net/k/", ROOT, "k/"),
+        ("https://acct.blob.core.windows.net/con/a%20b/", ROOT, "a b/"),
+        ("https://ACCT.dfs.core.windows.net/con", ROOT, ""),
+        ("az://$root/k", "az://$root", "k"),
+        ("abfss://con@acct.dfs.core.chinacloudapi.cn/k", "abfss://con@acct.dfs.core.chinacloudapi.cn", "k"),
     ],
 )
 def test_every_spelling_of_a_place_is_one_root(url, root, key):
@@ -58,17 +59,23 @@ def test_every_spelling_of_a_place_is_one_root(url, root, key):
 @pytest.mark.parametrize(
     ("url", "words"),
     [
-        ("https://acct.blob.core.windows.net/c/k?sv=1&sig=geheim", "holds a query"),
+        ("https://acct.blob.core.windows.net/con/k?sv=1&sig=geheim", "holds a query"),
         ("https://acct.blob.core.windows.net/", "names no container"),
         ("az:///k", "names no container"),
-        ("abfss://c@acct/k", "names no storage account"),
-        ("abfss://c@queue.acct.net/k", "names no storage account"),
+        ("abfss://con@acct/k", "names no storage account"),
+        ("az://c/k", "'c' can be the name of none"),
+        ("az://Con/k", "'Con' can be the name of none"),
+        ("az://con--tainer/k", "'con--tainer' can be the name of none"),
+        (f"az://{'c' * 64}/k", "can be the name of none"),
+        ("https://acct.blob.core.windows.net/c/k", "'c' can be the name of none"),
+        ("abfss://con@queue.acct.net/k", "names no storage account"),
     ],
 )
 def test_a_url_that_names_no_place_or_a_secret_is_refused(url, words):
     with pytest.raises(UsageError, match=words) as raised:
         split_azure(url)
     assert raised.value.hint
+    assert raised.value.exit_code == 2
     assert "geheim" not in f"{raised.value} {raised.value.hint}"
 
 
@@ -78,7 +85,7 @@ def test_https_urls_reach_the_plugin_by_their_host():
     from anystore_doe.registry import Registry
 
     opener = Registry.discover({}).opener((), environ={}, base=Path.cwd())
-    place = opener("https://acct.blob.core.windows.net/c/a%20b")
+    place = opener("https://acct.blob.core.windows.net/con/a%20b")
     assert (place.storage.url, place.key) == (ROOT, "a b")
     assert opener(place.url).storage is place.storage
     opener.close()

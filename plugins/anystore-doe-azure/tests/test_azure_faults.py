@@ -7,9 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -17,7 +14,6 @@ from anystore_doe.contract import Watch
 from anystore_doe.errors import (
     AccessDeniedError,
     AnystoreDoeError,
-    CancelledTransferError,
     ChecksumError,
     CredentialsError,
     InputChangedError,
@@ -26,10 +22,8 @@ from anystore_doe.errors import (
     StorageError,
 )
 from anystore_doe.fsspec_storage.bridge import run
-from anystore_doe.testing import Answer, Cut, Delay, Flip, LoseReply, Rule, Swap, Truncate, azure_error
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from anystore_doe.testing import Answer, Cut, Delay, Flip, LoseReply, Rule, Swap, azure_error
+from anystore_doe.testing.fixtures import only_file
 
 GET = {"method": "GET", "path": "*/k"}
 BUSY = azure_error(503, "ServerBusy")
@@ -43,18 +37,6 @@ def put(storage):
     return put
 
 
-@pytest.fixture
-def dest(tmp_path) -> Path:
-    folder = tmp_path / "dest"
-    folder.mkdir()
-    return folder / "file"
-
-
-def only_file(dest: Path) -> bytes:
-    assert list(dest.parent.iterdir()) == [dest]
-    return dest.read_bytes()
-
-
 @pytest.mark.parametrize("reset", [False, True])
 def test_a_cut_body_goes_on_where_it_ended(through_proxy, proxy, put, storage, dest, watch, large, large_file, reset):
     storage.push(large_file, "k", watch=watch)
@@ -63,24 +45,6 @@ def test_a_cut_body_goes_on_where_it_ended(through_proxy, proxy, put, storage, d
     assert only_file(dest) == large
     ranges = sorted(seen.headers["x-ms-range"] for seen in proxy.seen("GET", "*/k"))
     assert len(ranges) == len(set(ranges)) == 4
-
-
-def test_a_body_that_is_always_cut_leaves_nothing(through_proxy, proxy, put, dest, watch):
-    put("k", b"x" * 50_000)
-    proxy.add(Rule(**GET, fault=Cut(after=100), count=None))
-    dest.write_bytes(b"mine")
-    with pytest.raises(StorageError):
-        through_proxy.fetch("k", dest, watch=watch)
-    assert only_file(dest) == b"mine"
-    assert len(proxy.seen("GET")) == 4
-
-
-@pytest.mark.parametrize("fault", [Truncate(to=40_000), Flip(at=777)], ids=["short", "flipped"])
-def test_a_body_that_is_not_the_objects_is_fetched_again(through_proxy, proxy, put, dest, watch, fault):
-    put("k", b"x" * 50_000)
-    proxy.add(Rule(**GET, fault=fault))
-    through_proxy.fetch("k", dest, watch=watch)
-    assert only_file(dest) == b"x" * 50_000
 
 
 def test_a_flipped_bit_in_an_object_of_many_blocks_is_noticed(through_proxy, proxy, storage, dest, watch, large_file):
@@ -203,7 +167,7 @@ def test_a_refusal_is_not_tried_again(through_proxy, proxy, watch, status, code,
         with pytest.raises(kind) as raised:
             attempt()
         assert not isinstance(raised.value, ObjectExistsError | PreconditionFailedError | InputChangedError)
-    assert len(proxy.seen()) == 5
+    assert len(proxy.seen()) == 5 + (kind is CredentialsError)  # a HEAD has no body: the reason is asked for
 
 
 @pytest.mark.parametrize("size", [100, 17 * 2**20])
@@ -215,25 +179,6 @@ def test_a_creation_whose_reply_is_lost_is_known_as_ours(through_proxy, proxy, s
     info = through_proxy.push(source, "k", create_only=True, watch=watch)
     assert storage.stat("k").pin == info.pin
     assert storage.read("k") == source.read_bytes()
-
-
-def test_a_creation_that_lost_its_reply_and_then_a_race_is_not_ours(through_proxy, proxy, watch, put):
-    proxy.add(
-        Rule(method="PUT", path="*/k", fault=BUSY),
-        Rule(method="PUT", path="*/k", fault=Swap(call=lambda: put("k", b"theirs"))),
-    )
-    with pytest.raises(ObjectExistsError):
-        through_proxy.push(b"ours", "k", create_only=True, watch=watch)
-    assert through_proxy.read("k") == b"theirs"
-
-
-def test_a_replacement_whose_reply_is_lost_is_known_as_ours(through_proxy, proxy, watch):
-    first = through_proxy.push(b"1", "k", watch=watch)
-    proxy.add(Rule(method="PUT", path="*/k", fault=LoseReply()))
-    second = through_proxy.push(b"2", "k", replacing=first.pin, watch=watch)
-    assert through_proxy.stat("k").pin == second.pin
-    with pytest.raises(PreconditionFailedError):
-        through_proxy.push(b"3", "k", replacing=first.pin, watch=watch)
 
 
 def test_a_block_that_fails_is_sent_again(through_proxy, proxy, watch, large_file, large):
@@ -280,20 +225,6 @@ def test_the_upload_of_a_killed_process_is_no_object_and_in_nobodys_way(
     assert list(storage.walk()) == []
     storage.push(large_file, "killed", create_only=True, watch=watch)
     assert storage.read("killed") == large
-
-
-def test_a_hanging_server_does_not_keep_a_cancelled_transfer(through_proxy, proxy, put, dest):
-    put("k", b"x")
-    proxy.add(Rule(**GET, fault=Delay(s=math.inf), count=None))
-    watch = Watch()
-    timer = threading.Timer(0.5, watch.cancel)
-    timer.start()
-    begin = time.monotonic()
-    with pytest.raises(CancelledTransferError):
-        through_proxy.fetch("k", dest, watch=watch)
-    timer.join()
-    assert time.monotonic() - begin < 20
-    assert list(dest.parent.iterdir()) == []
 
 
 def test_no_more_is_asked_of_the_store_than_needed(through_proxy, proxy, container, watch, large_file, dest):

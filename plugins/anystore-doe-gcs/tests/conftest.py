@@ -1,9 +1,8 @@
 from __future__ import annotations
 
-import logging
 import os
-import random
 import uuid
+from contextlib import ExitStack, closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -11,27 +10,28 @@ from anystore_doe_gcs.errors import asked_pause_s
 from anystore_doe_gcs.options import GcsOptions
 from anystore_doe_gcs.storage import GcsStorage
 
-from anystore_doe.contract import StorageContext, Watch
-from anystore_doe.fsspec_storage.retrying import RetryPolicy
-from anystore_doe.testing import FaultProxy, ServerMissingError, require, start_fake_gcs
+from anystore_doe.testing import start_fake_gcs
+from anystore_doe.testing.fixtures import *  # noqa: F403  fixtures are found by name
+from anystore_doe.testing.fixtures import quick, running
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
-    from pathlib import Path
 
+    from anystore_doe.contract import StorageContext
     from anystore_doe.testing import FakeGcsServer
 
-QUICK = RetryPolicy(attempts=4, base_s=0.01, cap_s=0.05, deadline_s=20, asked_s=asked_pause_s)
+QUICK = quick(asked_pause_s)
 
 
 @pytest.fixture(scope="session")
 def server() -> Iterator[FakeGcsServer]:
-    try:
-        server = start_fake_gcs()
-    except ServerMissingError as error:
-        require(str(error))
-    with server:
+    with running(start_fake_gcs) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def endpoint_url(server: FakeGcsServer) -> str:
+    return server.endpoint_url
 
 
 @pytest.fixture(autouse=True)
@@ -51,53 +51,11 @@ def bucket(server: FakeGcsServer) -> str:
 
 
 @pytest.fixture
-def proxy(server: FakeGcsServer) -> Iterator[FaultProxy]:
-    with FaultProxy(server.endpoint_url) as proxy:
-        yield proxy
-
-
-@pytest.fixture
-def context(tmp_path: Path) -> StorageContext:
-    return StorageContext(logger=logging.getLogger("test"), state_folder=tmp_path / "state")
-
-
-@pytest.fixture
 def open_at(bucket: str, context: StorageContext) -> Iterator[Callable[..., GcsStorage]]:
-    opened = []
+    with ExitStack() as opened:
 
-    def open_at(endpoint_url: str | None, *, root: str = f"gs://{bucket}", **options) -> GcsStorage:
-        storage = GcsStorage(root, GcsOptions(endpoint_url=endpoint_url, **options), context, policy=QUICK)
-        opened.append(storage)
-        return storage
+        def open_at(endpoint_url: str | None, *, root: str = f"gs://{bucket}", **options) -> GcsStorage:
+            made = GcsStorage(root, GcsOptions(endpoint_url=endpoint_url, **options), context, policy=QUICK)
+            return opened.enter_context(closing(made))
 
-    yield open_at
-    for storage in opened:
-        storage.close()
-
-
-@pytest.fixture
-def storage(server: FakeGcsServer, open_at: Callable[..., GcsStorage]) -> GcsStorage:
-    return open_at(server.endpoint_url)
-
-
-@pytest.fixture
-def through_proxy(proxy: FaultProxy, open_at: Callable[..., GcsStorage]) -> GcsStorage:
-    return open_at(proxy.url)
-
-
-@pytest.fixture
-def watch() -> Watch:
-    return Watch()
-
-
-@pytest.fixture(scope="session")
-def large() -> bytes:
-    """40 MiB + 5 that differ in every place: three parts, the last one short."""
-    return random.Random(7).randbytes(40 * 2**20 + 5)
-
-
-@pytest.fixture
-def large_file(large: bytes, tmp_path: Path) -> Path:
-    file = tmp_path / "large.bin"
-    file.write_bytes(large)
-    return file
+        yield open_at

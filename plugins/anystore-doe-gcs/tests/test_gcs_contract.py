@@ -10,7 +10,7 @@ import pytest
 from anystore_doe_gcs import GcsOptions, open_gcs
 
 from anystore_doe.contract import Place, StorageContext
-from anystore_doe.testing import Answer, HttpFaultsContract
+from anystore_doe.testing import HttpFaultsContract, gcs_error
 from anystore_doe.testing.storage_contract import StorageContract
 
 if TYPE_CHECKING:
@@ -46,9 +46,8 @@ class TestGcsContract(StorageContract):
 
 
 class TestGcsFaults(HttpFaultsContract):
-    expired = Answer(
-        status=401, body=b'{"error": {"code": 401, "message": "token expired", "status": "UNAUTHENTICATED"}}'
-    )
+    expired = gcs_error(401, "authError", message="token expired")
+    denied = gcs_error(403, "forbidden")
 
     @pytest.fixture
     def place(self, through_proxy: Storage) -> Place:

@@ -35,13 +35,14 @@ class Guard(BaseHTTPRequestHandler):
     seen: list[tuple[str, str]]
     lasts_s: int
     token_status: int
+    token_said: str
 
     def do_POST(self) -> None:
         body = self.rfile.read(int(self.headers["Content-Length"]))
         assert b"assertion=" in body or b"refresh_token=" in body
         self.seen.append(("token", ""))
         good = {"access_token": TOKEN, "expires_in": self.lasts_s, "token_type": "Bearer"}
-        bad = {"error": "invalid_grant", "error_description": "Invalid JWT Signature."}
+        bad = {"error": "invalid_grant", "error_description": self.token_said}
         self._answer(self.token_status, good if self.token_status == 200 else bad)
 
     def do_GET(self) -> None:
@@ -66,7 +67,8 @@ class Guard(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def guard():
-    handler = type("Here", (Guard,), {"seen": [], "lasts_s": 3600, "token_status": 200})
+    so_far = {"seen": [], "lasts_s": 3600, "token_status": 200, "token_said": "Invalid JWT Signature."}
+    handler = type("Here", (Guard,), so_far)
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()
@@ -177,6 +179,18 @@ def test_a_token_that_is_refused_is_about_credentials_and_not_tried_again(guard,
     assert guard.seen == [("token", "")]
     shown = f"{raised.value} {raised.value.hint} {raised.value!r} {storage!r} {vars(storage._gcs.requests)!r}"
     assert private_key.splitlines()[1] not in shown
+
+
+def test_a_clock_that_is_off_is_what_the_hint_is_about(guard, open_at, key_file):
+    guard.token_status = 400
+    guard.token_said = (
+        "Invalid JWT: Token must be a short-lived token (60 minutes) and in a reasonable timeframe. "
+        "Check your iat and exp values in the JWT claim."
+    )
+    with pytest.raises(CredentialsError, match="reasonable timeframe") as raised:
+        open_at(guard.url, credentials_file=key_file).stat("k")
+    assert "set this machine's clock" in raised.value.hint
+    assert raised.value.exit_code == 4
 
 
 def test_a_token_that_the_store_rejects_is_about_credentials(open_at, key_file, proxy):

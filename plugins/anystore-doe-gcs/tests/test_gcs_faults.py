@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import math
 import os
-import threading
 import time
 from typing import TYPE_CHECKING
 
@@ -15,15 +13,14 @@ from anystore_doe_gcs.checksums import extend, written
 from anystore_doe.contract import Watch
 from anystore_doe.errors import (
     AccessDeniedError,
-    CancelledTransferError,
     ChecksumError,
     CredentialsError,
     InputChangedError,
     ObjectExistsError,
-    PreconditionFailedError,
     StorageError,
 )
-from anystore_doe.testing import Answer, Cut, Delay, Flip, LoseReply, Rule, Swap, Truncate
+from anystore_doe.testing import Answer, Cut, Flip, LoseReply, Rule, Swap, Truncate
+from anystore_doe.testing.fixtures import only_file
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -38,18 +35,6 @@ def sent(number: int) -> dict:
     return {"method": "PUT", "headers": {"content-range": f"bytes {(number - 1) * PART}-*"}}
 
 
-@pytest.fixture
-def dest(tmp_path) -> Path:
-    folder = tmp_path / "dest"
-    folder.mkdir()
-    return folder / "file"
-
-
-def only_file(dest: Path) -> bytes:
-    assert list(dest.parent.iterdir()) == [dest]
-    return dest.read_bytes()
-
-
 def notes(context) -> list[Path]:
     return list((context.state_folder / "open-uploads").glob("*.json"))
 
@@ -62,16 +47,6 @@ def test_a_cut_body_goes_on_where_it_ended(storage, through_proxy, proxy, dest, 
     assert only_file(dest) == large
     ranges = [seen.headers["range"] for seen in proxy.seen("GET", GET["path"])]
     assert len(ranges) == len(set(ranges)) == 4
-
-
-def test_a_body_that_is_always_cut_leaves_nothing(storage, through_proxy, proxy, dest, watch):
-    storage.push(b"x" * 50_000, "k", watch=watch)
-    proxy.add(Rule(**GET, fault=Cut(after=100), count=None))
-    dest.write_bytes(b"mine")
-    with pytest.raises(StorageError):
-        through_proxy.fetch("k", dest, watch=watch)
-    assert only_file(dest) == b"mine"
-    assert len(proxy.seen("GET", GET["path"])) == 4
 
 
 def test_a_body_that_is_shorter_than_the_range_is_no_object(storage, through_proxy, proxy, dest, watch):
@@ -244,39 +219,6 @@ def test_a_creation_whose_reply_is_lost_is_known_as_ours(through_proxy, proxy, t
     assert through_proxy.stat("k").pin == info.pin
     assert through_proxy.read("k") == source.read_bytes()
     assert notes(context) == []
-
-
-def test_a_creation_that_lost_its_reply_and_then_a_race_is_not_ours(storage, through_proxy, proxy, watch):
-    proxy.add(
-        Rule(method="POST", fault=Answer(status=503)),
-        Rule(method="POST", fault=Swap(call=lambda: storage.push(b"theirs", "k", watch=Watch()))),
-    )
-    with pytest.raises(ObjectExistsError):
-        through_proxy.push(b"ours", "k", create_only=True, watch=watch)
-    assert through_proxy.read("k") == b"theirs"
-
-
-def test_a_replacement_whose_reply_is_lost_is_known_as_ours(through_proxy, proxy, watch):
-    first = through_proxy.push(b"1", "k", watch=watch)
-    proxy.add(Rule(method="POST", nth=1, fault=LoseReply()))
-    second = through_proxy.push(b"2", "k", replacing=first.pin, watch=watch)
-    assert through_proxy.stat("k").pin == second.pin
-    with pytest.raises(PreconditionFailedError):
-        through_proxy.push(b"3", "k", replacing=first.pin, watch=watch)
-
-
-def test_a_hanging_server_does_not_keep_a_cancelled_transfer(storage, through_proxy, proxy, dest):
-    storage.push(b"x", "k", watch=Watch())
-    proxy.add(Rule(**GET, fault=Delay(s=math.inf), count=None))
-    watch = Watch()
-    timer = threading.Timer(0.5, watch.cancel)
-    timer.start()
-    begin = time.monotonic()
-    with pytest.raises(CancelledTransferError):
-        through_proxy.fetch("k", dest, watch=watch)
-    timer.join()
-    assert time.monotonic() - begin < 20
-    assert list(dest.parent.iterdir()) == []
 
 
 def test_a_deletion_that_is_refused_names_the_key(storage, through_proxy, proxy, watch):

@@ -55,6 +55,7 @@ class TestS3Contract(StorageContract):
 
 class TestS3Faults(HttpFaultsContract):
     expired = s3_error(400, "ExpiredToken")
+    denied = s3_error(403, "AccessDenied")
 
     @pytest.fixture
     def place(self, through_proxy: Storage, moto: MotoServer) -> Place:

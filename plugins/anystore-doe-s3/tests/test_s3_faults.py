@@ -8,15 +8,11 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from typing import TYPE_CHECKING
 
 import pytest
 from anystore_doe_s3.writing import arguments_of
 
-from anystore_doe.contract import Watch
 from anystore_doe.errors import (
-    CancelledTransferError,
     ChecksumError,
     InputChangedError,
     ObjectExistsError,
@@ -25,9 +21,7 @@ from anystore_doe.errors import (
 from anystore_doe.fsspec_storage.bridge import run
 from anystore_doe.fsspec_storage.conditions import Condition
 from anystore_doe.testing import Answer, Cut, Delay, Flip, LoseReply, Rule, Swap, s3_error
-
-if TYPE_CHECKING:
-    from pathlib import Path
+from anystore_doe.testing.fixtures import only_file
 
 GET = {"method": "GET", "path": "*/k"}
 
@@ -39,18 +33,6 @@ def put(moto, bucket):
             s3.put_object(Bucket=bucket, Key=key, Body=data)
 
     return put
-
-
-@pytest.fixture
-def dest(tmp_path) -> Path:
-    folder = tmp_path / "dest"
-    folder.mkdir()
-    return folder / "file"
-
-
-def only_file(dest: Path) -> bytes:
-    assert list(dest.parent.iterdir()) == [dest]
-    return dest.read_bytes()
 
 
 @pytest.mark.parametrize("reset", [False, True])
@@ -185,22 +167,6 @@ def test_an_abort_that_does_not_reach_the_store_keeps_its_note(through_proxy, pr
     with pytest.raises(StorageError):
         through_proxy.push(large_file, "k", watch=watch)
     assert len(list((context.state_folder / "open-uploads").iterdir())) == 1
-
-
-def test_a_hanging_server_does_not_keep_a_cancelled_transfer(through_proxy, proxy, put, dest):
-    import threading
-
-    put("k", b"x")
-    proxy.add(Rule(**GET, fault=Delay(s=math.inf), count=None))
-    watch = Watch()
-    timer = threading.Timer(0.5, watch.cancel)
-    timer.start()
-    begin = time.monotonic()
-    with pytest.raises(CancelledTransferError):
-        through_proxy.fetch("k", dest, watch=watch)
-    timer.join()
-    assert time.monotonic() - begin < 20
-    assert list(dest.parent.iterdir()) == []
 
 
 KILLED = """

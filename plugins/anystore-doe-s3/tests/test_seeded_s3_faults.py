@@ -11,17 +11,18 @@ from anystore_doe_s3.options import S3Options
 from anystore_doe_s3.storage import S3Storage
 
 from anystore_doe.contract import Place
-from anystore_doe.errors import CredentialsError, StorageError
-from anystore_doe.fsspec_storage.retrying import RetryPolicy
+from anystore_doe.errors import AccessDeniedError, CancelledTransferError, CredentialsError, StorageError
 from anystore_doe.testing import HttpFaultsContract, s3_error
+from anystore_doe.testing.fixtures import quick
 from anystore_doe.testing.seeded import Bugs
 
-QUICK = RetryPolicy(attempts=4, base_s=0.01, cap_s=0.05, deadline_s=20, asked_s=asked_pause_s)
+QUICK = quick(asked_pause_s)
 
 
 class Seeded(HttpFaultsContract):
     subject = S3Storage
     expired = s3_error(400, "ExpiredToken")
+    denied = s3_error(403, "AccessDenied")
 
     @pytest.fixture
     def place(self, proxy, bucket, context):
@@ -83,12 +84,12 @@ class NeverLooksAgain(S3Storage):
     def __init__(self, *arguments, **more):
         super().__init__(*arguments, **more)
         writer = self._writer
-        until = writer._until_known
+        until = writer.until_known
 
         async def nothing():
             return None
 
-        writer._until_known = lambda key, once, written, condition: until(key, once, nothing, condition)
+        writer.until_known = lambda key, once, written, condition: until(key, once, nothing, condition)
 
 
 @BUGS.caught_by("test_a_creation_that_was_refused_by_a_race_is_not_ours")
@@ -96,12 +97,12 @@ class TakesAnyObjectForItsOwn(S3Storage):
     def __init__(self, *arguments, **more):
         super().__init__(*arguments, **more)
         writer, client = self._writer, self._client
-        until = writer._until_known
+        until = writer.until_known
 
         def careless(key, once, written, condition):
             return until(key, once, lambda: client.head(key), condition)
 
-        writer._until_known = careless
+        writer.until_known = careless
 
 
 @BUGS.caught_by("test_expired_credentials_are_said_and_not_tried_again")
@@ -111,6 +112,34 @@ class TakesExpiredForDown(S3Storage):
             return super().stat(key)
         except CredentialsError as error:
             raise StorageError("stat", self.url_of(key), "no answer", retryable=True) from error
+
+
+@BUGS.caught_by("test_a_refusal_says_where_and_what_the_server_calls_it_and_the_request")
+class KeepsTheServersWordsToItself(S3Storage):
+    def stat(self, key):
+        try:
+            return super().stat(key)
+        except AccessDeniedError as error:
+            raise AccessDeniedError("stat", self.url_of(key), error.detail, hint=error.hint) from error
+
+
+@BUGS.caught_by("test_a_request_that_the_server_does_not_name_has_no_name")
+class MakesUpARequest(S3Storage):
+    def stat(self, key):
+        try:
+            return super().stat(key)
+        except AccessDeniedError as error:
+            raise AccessDeniedError("stat", self.url_of(key), error.detail).answered(error.code, "unknown") from error
+
+
+@BUGS.caught_by("test_a_server_that_hangs_does_not_keep_a_cancelled_fetch")
+class LeavesAPartWhenCancelled(S3Storage):
+    def fetch(self, key, dest, *, pin=None, watch):
+        try:
+            return super().fetch(key, dest, pin=pin, watch=watch)
+        except CancelledTransferError:
+            dest.with_suffix(".part").write_bytes(b"")
+            raise
 
 
 @BUGS.caught_by("test_a_store_that_stays_down_is_given_up")

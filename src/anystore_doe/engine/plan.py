@@ -284,7 +284,8 @@ def _difference(commit: Commit, run: Run) -> str:
 
 
 def _refused(run: Run, error: AnystoreDoeError, error_class: int) -> PlannedRow:
-    cause = error.detail if isinstance(error, CredentialsError) else ""
+    cause = error.sentence if isinstance(error, StorageError) else ""
+    cause = error.detail if isinstance(error, CredentialsError) else cause
     return PlannedRow(
         run=run, action="refuse", reason=error.message, hint=error.hint, cause=cause, error_class=error_class
     )

@@ -1,7 +1,8 @@
 """An object store as a storage: the contract's verbs over a cloud's client and writer, and the mover.
 
-What the clouds have in common is here; a cloud's plugin brings a :class:`Client` (requests about objects) and a
-:class:`Writer` (one object, whole), and says how it lists and deletes.
+What the clouds have in common is here, in :mod:`~anystore_doe.fsspec_storage.keys` and in
+:mod:`~anystore_doe.fsspec_storage.object_writer`; a cloud's plugin brings a :class:`Client` (requests about objects)
+and a :class:`Writer` (one object, whole), and says how it lists and deletes.
 """
 
 from __future__ import annotations
@@ -40,6 +41,9 @@ class Client(Protocol):
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
         """The loop that all coroutines of client and writer run on; it runs in another thread."""
+
+    def url_of(self, key: str) -> str:
+        """Return the whole URL of ``key``."""
 
     def check_key(self, doing: str, key: str) -> str:
         """Return ``key`` as it is, or raise ``UnsupportedError`` when the store has no such keys."""

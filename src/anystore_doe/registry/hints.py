@@ -42,3 +42,8 @@ def install_hint(scheme: str, known: Collection[str] = ()) -> str:
         listed = "anystore-doe plugins lists what is installed"
         return f"did you mean {near[0]}://? {listed}" if near else listed
     return INSTALL[plugin]
+
+
+def repair_hint(distribution: str) -> str:
+    """Return the line that installs what an installed plugin needs and lacks."""
+    return INSTALL.get(distribution, f"pip install {distribution}")

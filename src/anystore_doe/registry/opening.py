@@ -9,8 +9,8 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from anystore_doe.contract import Place, StorageContext
-from anystore_doe.errors import PluginError, UnknownSchemeError, UsageError, safe_url
-from anystore_doe.registry.hints import PLUGIN_OF_SCHEME, install_hint
+from anystore_doe.errors import PluginError, UnknownSchemeError, UsageError, printable, safe_url
+from anystore_doe.registry.hints import PLUGIN_OF_SCHEME, install_hint, repair_hint
 from anystore_doe.registry.offers import only_one
 from anystore_doe.registry.options import make_options, portable
 
@@ -152,7 +152,7 @@ class Opener:
         """Return the place of ``url``; a storage is opened on first use and then shared.
 
         Raises:
-            PluginError: no plugin, or several, serve it (see :meth:`Chooser.choose`).
+            PluginError: no plugin, or several, serve it (see :meth:`Chooser.choose`), or the plugin lacks a library.
             DefinitionError: its settings are wrong.
             UsageError: its key starts with ``/``.
         """
@@ -183,10 +183,15 @@ class Opener:
             )
 
     def _opened(self, offer: Offer[StorageEntry], root: str, options: Any) -> Storage:
+        """Open a root; a plugin may be installed without the SDK that it imports only now."""
         try:
             return offer.entry.open(root, options, self._context)
         except UnknownSchemeError as error:  # what the fallback could serve is not what is installed
             raise self._chooser.nobody(error.scheme) from error
+        except ImportError as error:
+            scheme = root.partition("://")[0]
+            what = f"{scheme}:// can not be opened: {offer.plugin} lacks a library ({printable(str(error))})"
+            raise PluginError(what, hint=repair_hint(offer.plugin.distribution)) from error
 
     def close(self) -> None:
         """Close every storage that was opened; calling it twice is no error."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
         Swap,
         Truncate,
         azure_error,
+        gcs_error,
         s3_error,
     )
     from anystore_doe.testing.memory import MemoryStorage
@@ -68,6 +69,7 @@ __all__ = [
     "Swap",
     "Truncate",
     "azure_error",
+    "gcs_error",
     "require",
     "s3_error",
     "start_azurite",
@@ -79,7 +81,19 @@ __all__ = [
 _MODULES = {
     "archive_contract": ("ArchiveContract", "Crafted"),
     "executor_contract": ("ExecutorContract",),
-    "faults": ("Answer", "Cut", "Delay", "Flip", "LoseReply", "Rule", "Swap", "Truncate", "azure_error", "s3_error"),
+    "faults": (
+        "Answer",
+        "Cut",
+        "Delay",
+        "Flip",
+        "LoseReply",
+        "Rule",
+        "Swap",
+        "Truncate",
+        "azure_error",
+        "gcs_error",
+        "s3_error",
+    ),
     "memory": ("MemoryStorage",),
     "proxy": ("FaultProxy",),
     "seeded": ("Bugs",),
@@ -102,6 +116,7 @@ _MODULES = {
 _WITH_ASSERTS = (
     "archive_contract",
     "executor_contract",
+    "fixtures",
     "storage_contract",
     "storage_faults",
     "storage_names",

@@ -12,15 +12,16 @@ import os
 import sys
 import time
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anystore_doe.errors import ExecutorError
 from anystore_doe.model import OrderedRun, Recipe, Resources, Run, WorkOrder
+from anystore_doe.processes import start_ticks
 
 if TYPE_CHECKING:
     import threading
     from collections.abc import Iterator
+    from pathlib import Path
 
 LONGEST_S = 60.0
 """A worker that nobody ends gives up after this time."""
@@ -100,7 +101,7 @@ class Bench:
         """Whether a worker of ``order`` began and has not ended."""
         over = {path.name.replace(".over.", ".began.") for path in self.root.glob(f"{order.order_id}.over.*[0-9]")}
         left = [path for path in self.began(order) if path.name not in over]
-        return any(_lives(int(path.name.split(".")[-2])) for path in left)
+        return any(start_ticks(int(path.name.split(".")[-2])) is not None for path in left)
 
     def _note(self, order: WorkOrder, what: str, number: int, text: str = "") -> None:
         path = self.root / f"{order.order_id}.{what}.{os.getpid()}.{number}"
@@ -112,15 +113,6 @@ class Bench:
 def order_digest(order: WorkOrder) -> str:
     """Return the digest of an order as it goes over a pipe."""
     return hashlib.sha256(order.as_line().rstrip(b"\n")).hexdigest()
-
-
-def _lives(pid: int) -> bool:
-    """Whether a process exists and is no zombie."""
-    try:
-        stat = Path(f"/proc/{pid}/stat").read_text()
-    except OSError:
-        return False
-    return stat.rpartition(")")[2].split()[0] != "Z"
 
 
 def _run(row: int) -> OrderedRun:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping  # noqa: TC003  docs read annotations at run time
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
@@ -107,19 +108,39 @@ class Rule:
         )
 
 
-def s3_error(status: int, code: str, *, message: str = "", retry_after_s: int | None = None) -> Answer:
+REQUEST_ID = "4442587FB7D0A2F9"
+"""How an answer that is played names the request."""
+
+
+def s3_error(status: int, code: str, *, message: str = "", more: str = "", retry_after_s: int | None = None) -> Answer:
     """Return an answer as an S3 server gives it, such as ``s3_error(503, "SlowDown", retry_after_s=1)``.
+
+    ``more`` is XML beside code and message, such as ``<Region>eu-west-1</Region>``.
 
     The format is that of "Error responses" in the Amazon S3 API reference.
     """
     body = (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{code}</Code><Message>{message or code}</Message><RequestId>fault</RequestId></Error>"
+        f"<Error><Code>{code}</Code><Message>{message or code}</Message>{more}"
+        f"<RequestId>{REQUEST_ID}</RequestId></Error>"
     )
-    headers = {"Content-Type": "application/xml"}
+    headers = {"Content-Type": "application/xml", "x-amz-request-id": REQUEST_ID}
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
     return Answer(status=status, body=body.encode(), headers=headers)
+
+
+def gcs_error(status: int, reason: str, *, message: str = "", retry_after_s: int | None = None) -> Answer:
+    """Return an answer as Google Cloud Storage gives it, such as ``gcs_error(429, "rateLimitExceeded")``.
+
+    The format is that of "Status and error codes" in the reference of its JSON API.
+    """
+    said = message or f"{reason} was said."
+    error = {"code": status, "message": said, "errors": [{"message": said, "domain": "global", "reason": reason}]}
+    headers = {"Content-Type": "application/json; charset=UTF-8", "x-guploader-uploadid": REQUEST_ID}
+    if retry_after_s is not None:
+        headers["Retry-After"] = str(retry_after_s)
+    return Answer(status=status, body=json.dumps({"error": error}).encode(), headers=headers)
 
 
 def azure_error(status: int, code: str, *, detail: str = "", retry_after_s: int | None = None) -> Answer:
@@ -130,9 +151,9 @@ def azure_error(status: int, code: str, *, detail: str = "", retry_after_s: int 
     more = f"<AuthenticationErrorDetail>{detail}</AuthenticationErrorDetail>" if detail else ""
     body = (
         '\ufeff<?xml version="1.0" encoding="utf-8"?>\n'
-        f"<Error><Code>{code}</Code><Message>{code} was said.\nRequestId:fault</Message>{more}</Error>"
+        f"<Error><Code>{code}</Code><Message>{code} was said.\nRequestId:{REQUEST_ID}</Message>{more}</Error>"
     )
-    headers = {"Content-Type": "application/xml", "x-ms-error-code": code}
+    headers = {"Content-Type": "application/xml", "x-ms-error-code": code, "x-ms-request-id": REQUEST_ID}
     if retry_after_s is not None:
         headers["Retry-After"] = str(retry_after_s)
     return Answer(status=status, body=body.encode(), headers=headers)

@@ -2,29 +2,38 @@
 
 from __future__ import annotations
 
+import math
+import threading
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import pytest
 
+from anystore_doe.contract import Watch
 from anystore_doe.errors import (
+    AccessDeniedError,
+    CancelledTransferError,
     CredentialsError,
     InputChangedError,
     ObjectExistsError,
     PreconditionFailedError,
     StorageError,
 )
-from anystore_doe.testing.faults import Answer, Cut, Flip, LoseReply, Rule, Swap, Truncate
+from anystore_doe.testing.faults import REQUEST_ID, Answer, Cut, Delay, Flip, LoseReply, Rule, Swap, Truncate
 from anystore_doe.testing.storage_box import StorageSuite, some_bytes
 from anystore_doe.testing.suite import difference
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from anystore_doe.testing.faults import Fault
     from anystore_doe.testing.proxy import FaultProxy
     from anystore_doe.testing.storage_box import Box
+
+PATIENCE_S = 20.0
+"""When a cancelled transfer has ended at the latest, on a busy machine."""
 
 BURSTS: dict[str, Fault] = {
     "500": Answer(status=500),
@@ -46,9 +55,11 @@ class HttpFaultsContract(StorageSuite):
 
     Attributes:
         expired: What the server answers when credentials are expired; ``None``: it has no such answer.
+        denied: What it answers to who may not, as ``s3_error`` and its like make it; ``None``: it has no such answer.
     """
 
     expired: Answer | None = None
+    denied: Answer | None = None
 
     def requests(self, doing: Literal["fetch", "push"], key: str) -> Mapping[str, str]:
         """Return the ``method``, ``path`` and ``query`` patterns of the requests that move an object's bytes.
@@ -130,6 +141,7 @@ class HttpFaultsContract(StorageSuite):
         assert raised.value.retryable
         assert raised.value.exit_code == StorageError.exit_code
         assert raised.value.url == box.url("k")
+        assert "503" in str(raised.value)
         assert len(proxy.seen()) < 100
 
     def test_expired_credentials_are_said_and_not_tried_again(self, box: Box, proxy: FaultProxy) -> None:
@@ -140,6 +152,47 @@ class HttpFaultsContract(StorageSuite):
         with pytest.raises(CredentialsError, match="expired"):
             box.storage.stat(box.key("k"))
         assert len(proxy.seen()) <= 3  # the reason of a HEAD's refusal may be asked for
+
+    def test_a_refusal_says_where_and_what_the_server_calls_it_and_the_request(
+        self, box: Box, proxy: FaultProxy
+    ) -> None:
+        if self.denied is None:
+            pytest.skip("this server has no answer for who may not")
+        proxy.clear()
+        proxy.add(Rule(fault=self.denied, count=None))
+        attempts: list[Callable[[], object]] = [lambda: box.storage.stat(box.key("k"))]
+        if box.storage.capabilities.write:
+            attempts.append(lambda: box.push("k", b"x"))
+        for attempt in attempts:
+            with pytest.raises(AccessDeniedError) as raised:
+                attempt()
+            assert raised.value.url == box.url("k")
+            assert raised.value.hint
+            assert raised.value.code
+            assert f"({raised.value.code}, request {REQUEST_ID})" in str(raised.value)
+
+    def test_a_request_that_the_server_does_not_name_has_no_name(self, box: Box, proxy: FaultProxy) -> None:
+        proxy.clear()
+        proxy.add(Rule(fault=Answer(status=403), count=None))
+        with pytest.raises(AccessDeniedError) as raised:
+            box.storage.stat(box.key("k"))
+        assert raised.value.request_id == ""
+        assert "request" not in str(raised.value)
+
+    def test_a_server_that_hangs_does_not_keep_a_cancelled_fetch(
+        self, box: Box, proxy: FaultProxy, folder: Path
+    ) -> None:
+        box.put("k", b"x")
+        self.play(box, proxy, "fetch", *[Delay(s=math.inf)] * 10)
+        watch = Watch()
+        timer = threading.Timer(0.5, watch.cancel)
+        timer.start()
+        begin = time.monotonic()
+        with pytest.raises(CancelledTransferError):
+            box.fetch("k", folder / "dest", watch=watch)
+        timer.join()
+        assert time.monotonic() - begin < PATIENCE_S
+        assert list(folder.iterdir()) == []
 
     def test_a_creation_whose_reply_is_lost_is_known_as_ours(self, box: Box, proxy: FaultProxy, folder: Path) -> None:
         self.needs(box, "write", "create_only")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import shutil
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pytest
@@ -20,6 +21,7 @@ from anystore_doe.errors import AccessDeniedError, PlanError, StorageError
 from anystore_doe.model import AttemptRecord, Commit, FileRecord, ObjectInfo, Recipe, Run, Sweep
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -44,11 +46,13 @@ class World:
     """Rows over files, and ``denied://`` and ``down://`` beside them."""
 
     folder: Path
+    requests: Iterator[int] = field(default_factory=itertools.count)
 
     def open(self, url: str) -> Place:
         scheme, _, rest = url.partition("://")
         if scheme == "denied":
-            return Place(storage=Denying(url, AccessDeniedError("stat", url)), key=rest)
+            denied = AccessDeniedError("stat", url).answered("AccessDenied", f"r{next(self.requests)}")
+            return Place(storage=Denying(url, denied), key=rest)
         if scheme == "down":
             return Place(storage=Denying(url, StorageError("stat", url, "no answer", retryable=True)), key=rest)
         (entry,) = anystore_doe_storages()
@@ -177,6 +181,13 @@ def test_every_bad_row_is_named_and_nothing_starts(world: World, tmp_path: Path)
     assert "3 of 4 rows" in caught.value.message
     assert "rows 2-3: " in caught.value.message
     assert "line 5 (run 0004): stat denied://b/x: access denied" in caught.value.message
+
+
+def test_rows_that_differ_in_the_servers_name_of_the_request_only_are_told_together(world: World) -> None:
+    plan = world.plan(world.row(1, "denied://b/x"), world.row(2, "denied://b/x"))
+    with pytest.raises(PlanError) as caught:
+        plan.refuse()
+    assert "rows 1-2: stat denied://b/x: access denied (AccessDenied, request r0)" in caught.value.message
 
 
 def test_only_permission_findings_end_with_4(world: World) -> None:

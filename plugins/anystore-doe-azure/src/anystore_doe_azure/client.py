@@ -8,7 +8,8 @@ from contextlib import aclosing
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
-from anystore_doe.errors import ObjectNotFoundError, StorageError, UnsupportedError
+from anystore_doe.errors import CredentialsError, ObjectNotFoundError, StorageError
+from anystore_doe.fsspec_storage.keys import Keys
 from anystore_doe.fsspec_storage.retrying import RetryPolicy, retried
 from anystore_doe.model import ObjectInfo
 from anystore_doe_azure.account import resolve
@@ -68,14 +69,14 @@ def is_folder(fields: Mapping[str, str]) -> bool:
     return fields.get("x-ms-meta-hdi_isfolder") == "true" or fields.get("x-ms-resource-type") == "directory"
 
 
-class Client:
+class Client(Keys):
     """Sends requests for one container; everything it raises is a :class:`~anystore_doe.errors.StorageError`."""
 
     def __init__(
         self, root: str, options: AzureOptions, *, connections: int, policy: RetryPolicy = DEFAULT_POLICY
     ) -> None:
         """Find out which account is meant; nothing is sent."""
-        self.root = root
+        super().__init__(root)
         self.options = options
         self.policy = policy
         self.container = container_of(root)
@@ -92,34 +93,20 @@ class Client:
         """Close the connections."""
         await self._requests.close()
 
-    def url_of(self, key: str) -> str:
-        """Return the whole URL of ``key``."""
-        return f"{self.root}/{key}" if key else self.root
+    def flaw_in(self, key: str) -> str:
+        """Say why Azure does not take ``key``, or might take it for another.
 
-    def check_key(self, doing: str, key: str) -> str:
-        """Return ``key`` as it is.
-
-        Raises:
-            UnsupportedError: it is empty or too long, has control characters, can not be encoded, or might be taken
-                for another: a backslash for ``/``, a part without the ``.`` at its end, and HTTP software resolves
-                ``.`` and ``..`` ("Naming and referencing containers, blobs, and metadata" warns of all of them).
+        A backslash for ``/``, a part without the ``.`` at its end, and HTTP software resolves ``.`` and ``..``
+        ("Naming and referencing containers, blobs, and metadata" warns of all of them).
         """
-        what, parts = "", key.split("/")
+        parts = key.split("/")
         if not 0 < len(key) <= _MAX_KEY_CHARACTERS:
-            what = f"has {len(key)} characters; Azure takes 1 to {_MAX_KEY_CHARACTERS}"
-        elif len(parts) > _MAX_KEY_PARTS:
-            what = f"has {len(parts)} parts; Azure takes {_MAX_KEY_PARTS}"
-        elif any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in key):
-            what = "has control characters"
-        elif any(0xD800 <= ord(c) < 0xE000 for c in key):
-            what = "is not valid Unicode"
-        elif "\\" in key:
-            what = "has a backslash, which Azure may take for /"
-        elif any(part.endswith(".") for part in parts):
-            what = "has a part that ends with '.', which Azure may leave out"
-        if what:
-            raise UnsupportedError(doing, self.url_of(key.encode(errors="replace").decode()), f"the key {what}")
-        return key
+            return f"has {len(key)} characters; Azure takes 1 to {_MAX_KEY_CHARACTERS}"
+        if len(parts) > _MAX_KEY_PARTS:
+            return f"has {len(parts)} parts; Azure takes {_MAX_KEY_PARTS}"
+        if "\\" in key:
+            return "has a backslash, which Azure may take for /"
+        return "has a part that ends with '.', which Azure may leave out" if any(p.endswith(".") for p in parts) else ""
 
     def _refuse(self, answer: Answer, doing: str, key: str, needs: str) -> None:
         """Raise what an answer means, unless it is a success."""
@@ -158,6 +145,8 @@ class Client:
         except StorageError as error:
             if pin and is_condition_broken(error):
                 raise changed(doing, self.url_of(key), pin, await self.current_pin(key)) from error
+            if isinstance(error, CredentialsError) and error.code:
+                await self._reason(key, doing)
             raise
         headers = answer.headers
         if is_folder(headers):
@@ -169,6 +158,12 @@ class Client:
             checksums=md5_of(headers.get("content-md5")),
             modified_at=seconds_of(headers.get("last-modified")),
         )
+
+    async def _reason(self, key: str, doing: str) -> None:
+        """Raise the error of a GET of one byte, if it is one: its body says why, and a HEAD's answer has none."""
+        async with aclosing(self.range(key, 0, 1, pin=None, doing=doing)) as chunks:
+            async for _ in chunks:
+                pass
 
     async def current_pin(self, key: str) -> str | None:
         """Return the ETag of what is there now, ``None`` when that can not be said."""

@@ -17,6 +17,7 @@ from anystore_doe.errors import (
     UnsupportedError,
     printable,
 )
+from anystore_doe.fsspec_storage.translate import SET_THE_CLOCK, off_by, request_id_of
 from anystore_doe_azure.urls import container_of
 
 if TYPE_CHECKING:
@@ -136,8 +137,11 @@ class Translator:
 
     def refused(self, error: RefusedError, doing: str, url: str, *, needs: str) -> StorageError:
         """Return the error to raise for an answer; ``needs`` is ``read``, ``list``, ``push`` or ``delete``."""
-        code, status = error.code, error.status
-        detail = f"{error.said or 'the store refused'} ({code or status})"
+        ours = self._refused(error, doing, url, needs)
+        return ours.answered(error.code or str(error.status), request_id_of(error.headers))
+
+    def _refused(self, error: RefusedError, doing: str, url: str, needs: str) -> StorageError:
+        code, status, detail = error.code, error.status, error.said or "the store refused"
         if code in _REJECTED or status == 401:
             return self._rejected(error, doing, url)
         if code in {"ContainerNotFound", "ContainerBeingDeleted"}:
@@ -150,7 +154,7 @@ class Translator:
         if code in _DENIED or status == 403:
             return self._denied(error, doing, url, needs)
         if code == "Md5Mismatch":
-            return ChecksumError(doing, url, "what the store got is not what was sent (Md5Mismatch)", retryable=True)
+            return ChecksumError(doing, url, "what the store got is not what was sent", retryable=True)
         if code in _ARCHIVED:
             return StorageError(doing, url, "the blob is archived", hint="rehydrate it to the hot or cool tier first")
         if code in _LEASED:
@@ -164,10 +168,11 @@ class Translator:
         if "time frame" in error.detail or "expired" in error.detail.lower():
             what = "the shared access signature or token is expired, not valid yet, or this machine's clock is off"
             return CredentialsError(doing, url, f"{what} ({self._looked()})", hint="make a new one and run it again")
+        if "date header too old" in error.detail.lower():
+            what = f"the clock of this machine is {off_by(error.headers)}"
+            return CredentialsError(doing, url, what, hint=SET_THE_CLOCK)
         what = _REJECTED.get(error.code, "the store does not accept the credentials")
-        return CredentialsError(
-            doing, url, f"{what} ({error.code or error.status}; {self._looked()})", hint=self._hint()
-        )
+        return CredentialsError(doing, url, f"{what} ({self._looked()})", hint=self._hint())
 
     def _denied(self, error: RefusedError, doing: str, url: str, needs: str) -> StorageError:
         action, letters, role = _NEEDS[needs]
@@ -175,7 +180,7 @@ class Translator:
         return AccessDeniedError(
             doing,
             url,
-            f"access denied{said} ({error.code or error.status}; {self._looked()})",
+            f"access denied{said} ({self._looked()})",
             hint=f"allow …/containers/blobs/{action} on the container {self._container!r} "
             f"(role {role}; {letters} in a shared access signature), and this machine in the account's network rules",
         )

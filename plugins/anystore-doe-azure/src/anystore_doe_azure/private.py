@@ -97,8 +97,16 @@ class Requests:
     """Sends requests to one account; raises the SDK's own errors when no answer comes."""
 
     def __init__(self, account: Account, *, connections: int) -> None:
-        """Remember what to connect with; nothing is made or sent."""
+        """Remember what to connect with; nothing is made or sent.
+
+        Raises:
+            ImportError: the SDK is not installed; said here, where no request is half done.
+        """
+        import azure.storage.blob.aio
         from fsspec.asyn import get_loop
+
+        if account.kind == "default":
+            import azure.identity.aio  # noqa: F401
 
         _cap_loggers()
         self._account = account

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from urllib.parse import unquote
 
 from anystore_doe.errors import UsageError, safe_url
@@ -9,6 +10,9 @@ from anystore_doe.errors import UsageError, safe_url
 SCHEMES = ("az", "abfs", "abfss")
 HOSTS = (".blob.core.windows.net", ".dfs.core.windows.net")
 """Suffixes of https hosts that are Azure's public cloud."""
+
+_CONTAINER = re.compile(r"(?=.{3,63}\Z)[a-z0-9]+(-[a-z0-9]+)*|\$(root|web|logs)", re.ASCII)
+"""As "Naming and referencing containers, blobs, and metadata" has it: no other can exist."""
 
 
 def split_azure(url: str) -> tuple[str, str]:
@@ -19,7 +23,8 @@ def split_azure(url: str) -> tuple[str, str]:
     is percent-decoded, as the store does with it; the other spellings are taken literally.
 
     Raises:
-        UsageError: the URL names no container, or is an https URL with a query (a SAS, most likely).
+        UsageError: the URL names no container, or none that can exist, or is an https URL with a query (a SAS, most
+            likely).
     """
     scheme, _, rest = url.partition("://")
     host, _, path = rest.partition("/")
@@ -28,7 +33,16 @@ def split_azure(url: str) -> tuple[str, str]:
     container, at, account_host = host.partition("@")
     if not container:
         raise UsageError(f"{safe_url(url)} names no container", hint="write az://container/path")
+    _check(url, container)
     return (_root(url, container, account_host.lower()) if at else f"az://{container}"), path
+
+
+def _check(url: str, container: str) -> None:
+    if not _CONTAINER.fullmatch(container):
+        raise UsageError(
+            f"{safe_url(url)} names no container: {container!r} can be the name of none",
+            hint="a container's name is 3 to 63 lower-case letters, digits and single hyphens within",
+        )
 
 
 def _split_https(url: str, host: str, path: str) -> tuple[str, str]:
@@ -42,6 +56,7 @@ def _split_https(url: str, host: str, path: str) -> tuple[str, str]:
         raise UsageError(
             f"{safe_url(url)} names no container", hint="write https://ACCOUNT.blob.core.windows.net/CONTAINER/PATH"
         )
+    _check(url, container)
     return _root(url, container, host), key
 
 

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING
 
 from anystore_doe.errors import ChecksumError, ObjectNotFoundError, StorageError
 from anystore_doe.fsspec_storage.bridge import off_loop
-from anystore_doe.fsspec_storage.checksums import disagreement
-from anystore_doe.fsspec_storage.conditions import Condition, until_known
 from anystore_doe.fsspec_storage.mover import MIB, PUSH_LANES, Part
+from anystore_doe.fsspec_storage.object_writer import ObjectWriter
 from anystore_doe.model import ObjectInfo
 from anystore_doe_azure.client import Client, md5_of, pin_of, quoted
 from anystore_doe_azure.errors import answer_of, is_condition_broken, is_lost_reply
 from anystore_doe_azure.listing import block_id, block_list
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from anystore_doe.fsspec_storage.conditions import Condition
 
 
 def _base64_md5(md5: str) -> str:
@@ -34,21 +33,27 @@ def headers_of(condition: Condition) -> dict[str, str]:
     return {"If-Match": quoted(condition.replacing)} if condition.replacing is not None else {}
 
 
-def _refused(condition: Condition, url: str, error: StorageError) -> StorageError | None:
-    """Return what to raise when the store says that the condition does not hold; ``None``: it says something else."""
-    no_container = answer_of(error)[0].startswith("Container")
-    missing = condition.replacing is not None and isinstance(error, ObjectNotFoundError) and not no_container
-    return condition.broken(url, missing=missing) if missing or (condition and is_condition_broken(error)) else None
-
-
-class Writer:
+class Writer(ObjectWriter):
     """Writes blobs of one container."""
 
     lanes = PUSH_LANES
 
     def __init__(self, client: Client) -> None:
         """Write through ``client``."""
+        super().__init__(client)
         self._client = client
+
+    def is_broken(self, error: StorageError) -> bool:
+        """See the base."""
+        return is_condition_broken(error)
+
+    def is_missing(self, error: StorageError) -> bool:
+        """See the base."""
+        return isinstance(error, ObjectNotFoundError) and not answer_of(error)[0].startswith("Container")
+
+    def is_lost(self, error: StorageError) -> bool:
+        """See the base."""
+        return is_lost_reply(error)
 
     def on_write(self) -> dict[str, str]:
         """Return the headers that every request which brings content gets."""
@@ -75,44 +80,12 @@ class Writer:
             info = ObjectInfo(
                 key=key, size=part.size, pin=pin_of(answer.headers.get("etag")), checksums={"md5": part.md5}
             )
-            if reported.get("md5") != part.md5 and await self._read(key, info) != body:
+            if reported.get("md5") != part.md5 and await self.content(key, info) != body:
                 url, again = self._client.url_of(key), not condition
                 raise ChecksumError("push", url, "what the store has is not what was sent", retryable=again)
             return info
 
-        async def written() -> ObjectInfo | None:
-            now = await self._client.head(key, doing="push")
-            if now.size != len(body):
-                return None
-            if now.checksums:
-                return None if disagreement(body, now.checksums) else now
-            return now if await self._read(key, now) == body else None
-
-        return await self.until_known(key, once, written, condition)
-
-    async def until_known(
-        self,
-        key: str,
-        once: Callable[[], Awaitable[ObjectInfo]],
-        written: Callable[[], Awaitable[ObjectInfo | None]],
-        condition: Condition,
-    ) -> ObjectInfo:
-        """Repeat a write as the policy says; see :func:`~anystore_doe.fsspec_storage.conditions.until_known`."""
-        url = self._client.url_of(key)
-        return await until_known(
-            self._client.policy,
-            once,
-            written=written,
-            refusal=lambda error: _refused(condition, url, error),
-            is_lost=is_lost_reply,
-        )
-
-    async def _read(self, key: str, info: ObjectInfo) -> bytes:
-        return (
-            b"".join([chunk async for chunk in self._client.range(key, 0, info.size, pin=info.pin)])
-            if info.size
-            else b""
-        )
+        return await self.until_known(key, once, lambda: self.if_it_is(key, body), condition)
 
     async def begin(self, key: str, size: int, condition: Condition) -> StagedUpload:  # noqa: ARG002  asked for at the end
         """Begin an upload in blocks; the store is not told: an upload is no more than the names of its blocks."""

@@ -7,8 +7,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
-from anystore_doe.errors import AccessDeniedError, ObjectNotFoundError, StorageError, UnsupportedError
+from anystore_doe.errors import AccessDeniedError, ObjectNotFoundError, StorageError
 from anystore_doe.fsspec_storage.checksums import disagreement
+from anystore_doe.fsspec_storage.keys import Keys
 from anystore_doe.fsspec_storage.retrying import RetryPolicy, retried
 from anystore_doe.model import ObjectInfo
 from anystore_doe_gcs.checksums import CRC32C, checksums_in_header, checksums_of
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 FIELDS = "name,size,generation,crc32c,md5Hash,updated"
 """What is asked for of an object's resource; without it every answer lists who may do what."""
 
-_MAX_KEY_BYTES = 1024
 
 DEFAULT_POLICY = RetryPolicy(asked_s=asked_pause_s)
 
@@ -62,14 +62,14 @@ def span_of(wanted: str, answer: Answer) -> tuple[int, int, int] | None:
     return (0, size, size) if wanted == "bytes=0-" else None
 
 
-class Client:
+class Client(Keys):
     """Sends requests for one bucket; everything it raises is a :class:`~anystore_doe.errors.StorageError`."""
 
     def __init__(
         self, url: str, options: GcsOptions, *, connections: int, policy: RetryPolicy = DEFAULT_POLICY
     ) -> None:
         """Make the file system below; nothing is sent."""
-        self.url = url
+        super().__init__(url)
         self.bucket = url.partition("://")[2]
         self.options = options
         self.policy = policy
@@ -88,36 +88,10 @@ class Client:
         """Close the connections."""
         await self.requests.close()
 
-    def url_of(self, key: str) -> str:
-        """Return the whole URL of ``key``."""
-        return f"{self.url}/{key}" if key else self.url
-
     def path_of(self, key: str | None = None, *, kind: str = "") -> str:
         """Return the path of an object, or without ``key`` of all; ``kind``: ``/upload``, ``/download``."""
         path = f"{kind}/storage/v1{self._objects}"
         return path if key is None else f"{path}/{quote(key, safe='')}"
-
-    def check_key(self, doing: str, key: str) -> str:
-        """Return ``key`` as it is.
-
-        Raises:
-            UnsupportedError: it is empty or too long, has control characters, can not be encoded, or holds ``.`` or
-                ``..`` as a part, which no local folder could take literally.
-        """
-        what = ""
-        try:
-            size = len(key.encode())
-        except UnicodeEncodeError:
-            what, size = "is not valid Unicode", 1
-        if not 0 < size <= _MAX_KEY_BYTES:
-            what = f"has {size} bytes; the store takes 1 to {_MAX_KEY_BYTES}"
-        elif any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in key):
-            what = "has control characters"
-        elif {".", ".."} & set(key.split("/")):
-            what = "has '.' or '..' as a part"
-        if what:
-            raise UnsupportedError(doing, self.url_of(key.encode(errors="replace").decode()), f"the key {what}")
-        return key
 
     @contextlib.contextmanager
     def translated(self, operation: str, doing: str, key: str) -> Iterator[None]:

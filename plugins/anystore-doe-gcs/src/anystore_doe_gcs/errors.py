@@ -17,6 +17,7 @@ from anystore_doe.errors import (
     UnsupportedError,
     printable,
 )
+from anystore_doe.fsspec_storage.translate import SET_THE_CLOCK, request_id_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,6 +41,8 @@ _ROLES = {
     "delete": "objectUser",
 }
 _NAMED_PERMISSION = re.compile(r"storage\.[A-Za-z]+\.[A-Za-z]+")
+_TOO_OLD = re.compile(r"\biat\b|reasonable timeframe|issued in the future")
+"""In what the token endpoint says of an assertion that was signed at another time than its own."""
 _TOO_FAST = {"rateLimitExceeded", "userRateLimitExceeded", "quotaExceeded"}
 _DEFAULT_PLACES = (
     "tried: GOOGLE_APPLICATION_CREDENTIALS, gcloud auth application-default login, the machine's own service account"
@@ -66,6 +69,11 @@ class RefusedError(Exception):
         self.headers = headers
         self.said, self.reason = _words(body)
         super().__init__(f"{self.said or 'the store refused'} ({status})")
+
+    @property
+    def code(self) -> str:
+        """What the store calls the failure, or the status."""
+        return self.reason or str(self.status)
 
 
 def _words(body: bytes) -> tuple[str, str]:
@@ -150,14 +158,16 @@ class Translator:
         if isinstance(error, StorageError):
             return error
         if isinstance(error, RefusedError):
-            return self._from_answer(error, doing, url, operation)
+            # what names a request within an upload session is the session's own secret
+            named = "" if operation == "upload" else request_id_of(error.headers)
+            return self._from_answer(error, doing, url, operation).answered(error.code, named)
         if isinstance(error, LoginError):
             what = self._options.credentials_file or "what was found as application default credentials"
             return CredentialsError(doing, url, f"{printable(what)} {error}", hint=self._hint())
         return self._from_login(error, doing, url) or self._from_client(error, doing, url)
 
     def _from_answer(self, answer: RefusedError, doing: str, url: str, operation: str) -> StorageError:
-        status, detail = answer.status, str(answer)
+        status, detail = answer.status, answer.said or "the store refused"
         if status in {404, 410} and operation == "upload":
             return StorageError(doing, url, f"the store forgot the upload: {detail}")
         if status == 404 and (_about_bucket(answer) or operation in {"list", "insert"}):
@@ -201,8 +211,9 @@ class Translator:
         if isinstance(error, sdk.TransportError) or (isinstance(error, sdk.RefreshError) and error.retryable):
             return StorageError(doing, url, f"no access token could be had: {_first(error)}", retryable=True)
         if isinstance(error, sdk.GoogleAuthError):
-            what = f"no access token could be had: {_first(error)} ({self._looked()})"
-            return CredentialsError(doing, url, what, hint=self._hint())
+            said = _first(error)
+            what = f"no access token could be had: {said} ({self._looked()})"
+            return CredentialsError(doing, url, what, hint=SET_THE_CLOCK if _TOO_OLD.search(said) else self._hint())
         if type(error).__module__.partition(".")[0] == "requests":
             return StorageError(doing, url, f"no access token could be had: {_first(error)}", retryable=True)
         return None

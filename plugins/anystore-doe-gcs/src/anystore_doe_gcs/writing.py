@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from anystore_doe.errors import ChecksumError, PreconditionFailedError, StorageError
 from anystore_doe.fsspec_storage.bridge import off_loop
-from anystore_doe.fsspec_storage.conditions import Condition, until_known
+from anystore_doe.fsspec_storage.object_writer import ObjectWriter
 from anystore_doe_gcs.checksums import extend, written
 from anystore_doe_gcs.client import FIELDS, Client
 from anystore_doe_gcs.errors import is_bad_digest, is_lost_reply, is_precondition_failed, status_of
@@ -17,8 +17,8 @@ from anystore_doe_gcs.session import Session
 
 if TYPE_CHECKING:
     import io
-    from collections.abc import Awaitable, Callable
 
+    from anystore_doe.fsspec_storage.conditions import Condition
     from anystore_doe.fsspec_storage.mover import Part
     from anystore_doe.fsspec_storage.uploads import OpenUpload, OpenUploads
     from anystore_doe.model import ObjectInfo
@@ -44,7 +44,7 @@ def query_of(condition: Condition, url: str) -> dict[str, str]:
     return {"ifGenerationMatch": condition.replacing}
 
 
-class Writer:
+class Writer(ObjectWriter):
     """Writes objects of one bucket."""
 
     lanes = 1
@@ -52,8 +52,17 @@ class Writer:
 
     def __init__(self, client: Client, uploads: OpenUploads) -> None:
         """Write through ``client``; open sessions are noted in ``uploads``."""
+        super().__init__(client)
         self._client = client
         self._uploads = uploads
+
+    def is_broken(self, error: StorageError) -> bool:
+        """See the base."""
+        return is_precondition_failed(error)
+
+    def is_lost(self, error: StorageError) -> bool:
+        """See the base."""
+        return is_lost_reply(error)
 
     def _query(self, key: str, condition: Condition, kind: str) -> dict[str, str]:
         conditional = query_of(condition, self._client.url_of(key))
@@ -90,24 +99,7 @@ class Writer:
                 raise
             return await self.verified(key, answer, part.size, crc, again=not condition)
 
-        return await self.until_known(key, once, part.size, crc, condition)
-
-    async def until_known(
-        self, key: str, once: Callable[[], Awaitable[ObjectInfo]], size: int, crc: str, condition: Condition
-    ) -> ObjectInfo:
-        """Repeat ``once`` as the policy says; a refusal that may be of our own write is looked into."""
-        url = self._client.url_of(key)
-
-        def refusal(error: StorageError) -> StorageError | None:
-            return condition.broken(url) if condition and is_precondition_failed(error) else None
-
-        return await until_known(
-            self._client.policy,
-            once,
-            written=lambda: self.ours(key, size, crc),
-            refusal=refusal,
-            is_lost=is_lost_reply,
-        )
+        return await self.until_known(key, once, lambda: self.ours(key, part.size, crc), condition)
 
     async def ours(self, key: str, size: int, crc: str) -> ObjectInfo | None:
         """Describe what is there now if it has this size and CRC-32C."""
@@ -236,6 +228,6 @@ class ResumableUpload:
                 return ours
             return await self._writer.verified(key, answer, size, crc, again=False)
 
-        info = await self._writer.until_known(key, once, size, crc, condition)
+        info = await self._writer.until_known(key, once, lambda: self._writer.ours(key, size, crc), condition)
         await off_loop(self._writer.forget, self._noted)
         return info

@@ -7,7 +7,8 @@ import re
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any
 
-from anystore_doe.errors import AccessDeniedError, ObjectNotFoundError, StorageError, UnsupportedError
+from anystore_doe.errors import AccessDeniedError, ObjectNotFoundError, StorageError
+from anystore_doe.fsspec_storage.keys import Keys
 from anystore_doe.fsspec_storage.retrying import RetryPolicy, retried
 from anystore_doe.model import ObjectInfo
 from anystore_doe_s3.errors import Translator, asked_pause_s, changed, is_invalid_range, is_precondition_failed
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from anystore_doe_s3.options import S3Options
 
 _PLAIN_MD5 = re.compile(r"[0-9a-f]{32}")
-_MAX_KEY_BYTES = 1024
 _CHECKSUMS = {"ChecksumCRC32": "crc32", "ChecksumCRC32C": "crc32c", "ChecksumSHA1": "sha1", "ChecksumSHA256": "sha256"}
 
 DEFAULT_POLICY = RetryPolicy(asked_s=asked_pause_s)
@@ -68,12 +68,12 @@ def serves_range(wanted: str, answer: Mapping[str, Any]) -> bool:
     return size == 0 or (first == "0" and (not last or 0 <= size <= int(last) + 1))
 
 
-class Client:
+class Client(Keys):
     """Sends requests for one bucket; everything it raises is a :class:`~anystore_doe.errors.StorageError`."""
 
     def __init__(self, url: str, options: S3Options, *, connections: int, policy: RetryPolicy = DEFAULT_POLICY) -> None:
         """Make the file system below; nothing is sent."""
-        self.url = url
+        super().__init__(url)
         self.bucket = url.partition("://")[2]
         self.options = options
         self.policy = policy
@@ -94,32 +94,6 @@ class Client:
     async def close(self) -> None:
         """Close the connections."""
         await self._requests.close()
-
-    def url_of(self, key: str) -> str:
-        """Return the whole URL of ``key``."""
-        return f"{self.url}/{key}" if key else self.url
-
-    def check_key(self, doing: str, key: str) -> str:
-        """Return ``key`` as it is.
-
-        Raises:
-            UnsupportedError: it is empty or too long, has control characters, can not be encoded, or holds ``.`` or
-                ``..`` as a part, which HTTP software on the way rewrites.
-        """
-        what = ""
-        try:
-            size = len(key.encode())
-        except UnicodeEncodeError:
-            what, size = "is not valid Unicode", 1
-        if not 0 < size <= _MAX_KEY_BYTES:
-            what = f"has {size} bytes; S3 takes 1 to {_MAX_KEY_BYTES}"
-        elif any(ord(c) < 0x20 or 0x7F <= ord(c) < 0xA0 for c in key):
-            what = "has control characters"
-        elif {".", ".."} & set(key.split("/")):
-            what = "has '.' or '..' as a part"
-        if what:
-            raise UnsupportedError(doing, self.url_of(key.encode(errors="replace").decode()), f"the key {what}")
-        return key
 
     async def once(self, operation: str, doing: str, key: str, **arguments: Any) -> dict[str, Any]:
         """Send one request, once."""

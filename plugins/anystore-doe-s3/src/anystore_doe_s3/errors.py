@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,11 @@ from anystore_doe.errors import (
     UnsupportedError,
     printable,
 )
+from anystore_doe.fsspec_storage.translate import SET_THE_CLOCK, off_by, request_id_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from anystore_doe_s3.options import S3Options
 
 ACTIONS = {
@@ -35,12 +39,12 @@ _REJECTED = {
     "UnrecognizedClientException": "the store does not know this access key",
     "SignatureDoesNotMatch": "the secret access key does not belong to the access key",
     "InvalidToken": "the session token is malformed",
-    "RequestTimeTooSkewed": "the clock of this machine is off",
     "AuthFailure": "the store rejects the credentials",
 }
 _DENIED = {"AccessDenied", "AccessDeniedException", "AllAccessDisabled", "UnauthorizedAccess", "Forbidden", "403"}
 _MISSING = {"NoSuchKey", "NotFound", "404", "NoSuchVersion"}
 _WRONG_REGION = {"PermanentRedirect", "301", "AuthorizationHeaderMalformed", "IllegalLocationConstraintException"}
+_REGION = re.compile(r"[a-z]{2,}(-[a-z0-9]+)+")
 _AGAIN = {
     "SlowDown",
     "RequestTimeout",
@@ -105,23 +109,32 @@ class Translator:
         """Return the error to raise ``from error``; ``operation`` is the client's method."""
         if isinstance(error, StorageError):
             return error
-        code, status, _ = answer_of(error)
+        code, status, headers = answer_of(error)
         if code or status:
-            return self._from_answer(error, code, status, doing, url, operation)
+            response: Any = getattr(error, "response", None) or getattr(error.__cause__, "response", {})
+            ours = self._from_answer(response["Error"], answer_of(error), doing, url, operation)
+            return ours.answered(code or str(status), request_id_of(headers))
         return self._from_client(error, doing, url)
 
     def _from_answer(
-        self, error: Exception, code: str, status: int, doing: str, url: str, operation: str
+        self,
+        answer: Mapping[str, Any],
+        seen: tuple[str, int, Mapping[str, str]],
+        doing: str,
+        url: str,
+        operation: str,
     ) -> StorageError:
-        response: Any = getattr(error, "response", None) or getattr(error.__cause__, "response", {})
-        said = printable(str(response["Error"].get("Message", ""))).strip()
-        detail = f"{said or 'the store refused'} ({code or status})"
+        code, status, headers = seen
+        said = printable(str(answer.get("Message", ""))).strip()
+        detail = said or "the store refused"
         if code in _EXPIRED:
             return CredentialsError(
                 doing, url, f"the credentials are expired ({self._looked()})", hint="refresh them and run it again"
             )
+        if code == "RequestTimeTooSkewed":
+            return CredentialsError(doing, url, f"the clock of this machine is {off_by(headers)}", hint=SET_THE_CLOCK)
         if code in _REJECTED:
-            return CredentialsError(doing, url, f"{_REJECTED[code]} ({code}; {self._looked()})", hint=self._hint())
+            return CredentialsError(doing, url, f"{_REJECTED[code]} ({self._looked()})", hint=self._hint())
         if code == "NoSuchBucket":
             return ObjectNotFoundError(doing, url, f"there is no bucket {self._bucket!r}")
         if code in _MISSING or (status == 404 and not code):
@@ -129,13 +142,26 @@ class Translator:
         if code in _DENIED or status == 403:
             return self._denied(said, doing, url, operation)
         if code in _WRONG_REGION:
-            return StorageError(doing, url, detail, hint=f'set region under [storage."s3://{self._bucket}/"]')
+            return self._elsewhere(answer, headers, detail, doing, url)
         if code == "NotImplemented" or status == 501:
             return UnsupportedError(doing, url, detail)
         if code == "InvalidObjectState":
             return StorageError(doing, url, "the object is archived", hint="restore it from its storage class first")
         retryable = code in _AGAIN or status >= 500 or status in {408, 409, 425, 429}
         return StorageError(doing, url, detail, retryable=retryable)
+
+    def _elsewhere(
+        self, answer: Mapping[str, Any], headers: Mapping[str, str], detail: str, doing: str, url: str
+    ) -> StorageError:
+        """Return the error of a bucket that is in another region or behind another endpoint; most answers say where."""
+        table = f'[storage."s3://{self._bucket}/"] in sweep.toml'
+        region = headers.get("x-amz-bucket-region") or str(answer.get("Region") or "")
+        if not _REGION.fullmatch(region):
+            return StorageError(doing, url, detail, hint=f"set region under {table}")
+        what = f"the bucket is in region {region}, and was asked for elsewhere"
+        more = f", and an endpoint_url of that region, not {self._options.endpoint_url}"
+        more = printable(more) if self._options.endpoint_url else ""
+        return StorageError(doing, url, what, hint=f'set region = "{region}" under {table}{more}')
 
     def _denied(self, said: str, doing: str, url: str, operation: str) -> StorageError:
         action = ACTIONS.get(operation, "s3:PutObject")

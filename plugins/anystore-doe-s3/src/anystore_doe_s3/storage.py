@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from anystore_doe.contract import Capabilities
-from anystore_doe.errors import AccessDeniedError, StorageError, UnsupportedError, UsageError
+from anystore_doe.errors import AccessDeniedError, StorageError, UnsupportedError, UsageError, printable
 from anystore_doe.fsspec_storage.object_store import ObjectStorage
+from anystore_doe.fsspec_storage.translate import request_id_of
 from anystore_doe.fsspec_storage.uploads import OpenUploads
 from anystore_doe.model import ObjectInfo
 from anystore_doe_s3.client import DEFAULT_POLICY, Client, pin_of
@@ -99,11 +100,14 @@ class S3Storage(ObjectStorage):
             return
         first = errors[0]
         key, code = str(first.get("Key", "")), str(first.get("Code", ""))
+        request_id = request_id_of(answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}))
         more = f", and {len(errors) - 1} more" if len(errors) > 1 else ""
         if code in {"AccessDenied", "AllAccessDisabled"}:
             hint = f"allow s3:DeleteObject on arn:aws:s3:::{self._s3.bucket}/{key}"
-            raise AccessDeniedError("delete", self.url_of(key), f"access denied{more}", hint=hint)
-        raise StorageError("delete", self.url_of(key), f"{first.get('Message') or 'refused'} ({code}){more}")
+            denied = AccessDeniedError("delete", self.url_of(key), f"access denied{more}", hint=hint)
+            raise denied.answered(code, request_id)
+        said = printable(str(first.get("Message") or "refused"))
+        raise StorageError("delete", self.url_of(key), f"{said}{more}").answered(code, request_id)
 
     def grants(
         self,

@@ -11,16 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 from anystore_doe.errors import ChecksumError, ObjectNotFoundError, StorageError
 from anystore_doe.fsspec_storage.bridge import off_loop
-from anystore_doe.fsspec_storage.checksums import disagreement, joined_crc32
-from anystore_doe.fsspec_storage.conditions import Condition, until_known
+from anystore_doe.fsspec_storage.checksums import joined_crc32
 from anystore_doe.fsspec_storage.mover import MIB, PUSH_LANES, Part
+from anystore_doe.fsspec_storage.object_writer import ObjectWriter
 from anystore_doe.model import ObjectInfo
 from anystore_doe_s3.client import Client, checksums_of, pin_of, quoted
 from anystore_doe_s3.errors import answer_of, is_lost_reply, is_precondition_failed
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
+    from anystore_doe.fsspec_storage.conditions import Condition
     from anystore_doe.fsspec_storage.uploads import OpenUpload, OpenUploads
 
 _READ_BACK = 64 * MIB
@@ -44,24 +43,29 @@ def arguments_of(condition: Condition, *, bare: bool = False) -> dict[str, str]:
     return {"IfMatch": condition.replacing if bare else quoted(condition.replacing)}
 
 
-def _refused(condition: Condition, url: str, error: StorageError) -> StorageError | None:
-    """Return what to raise when the store says that the condition does not hold; ``None``: it says something else."""
-    missing = condition.replacing is not None and isinstance(error, ObjectNotFoundError)
-    if answer_of(error.__cause__)[0] == "NoSuchBucket" or not (missing or is_precondition_failed(error)):
-        return None
-    return condition.broken(url, missing=missing)
-
-
-class Writer:
+class Writer(ObjectWriter):
     """Writes objects of one bucket."""
 
     lanes = PUSH_LANES
 
     def __init__(self, client: Client, uploads: OpenUploads) -> None:
         """Write through ``client``; open uploads are noted in ``uploads``."""
+        super().__init__(client)
         self._client = client
         self._uploads = uploads
         self._bare_etags = False
+
+    def is_broken(self, error: StorageError) -> bool:
+        """See the base."""
+        return is_precondition_failed(error)
+
+    def is_missing(self, error: StorageError) -> bool:
+        """See the base."""
+        return isinstance(error, ObjectNotFoundError) and answer_of(error.__cause__)[0] != "NoSuchBucket"
+
+    def is_lost(self, error: StorageError) -> bool:
+        """See the base."""
+        return is_lost_reply(error)
 
     def _crc32(self, crc32: int) -> dict[str, str]:
         if self._client.options.request_checksums != "when_supported":
@@ -89,16 +93,7 @@ class Writer:
             answer = await self._matched(key, sent, condition)
             return await self._verified(key, part, body, answer, condition)
 
-        async def written() -> ObjectInfo | None:
-            now = await self._client.head(key, doing="push")
-            known = {name: value for name, value in now.checksums.items() if name in {"md5", "crc32"}}
-            if now.size != len(body):
-                return None
-            if known:
-                return None if disagreement(body, known) else now
-            return now if await self._read(key, now) == body else None
-
-        return await self._until_known(key, once, written, condition)
+        return await self.until_known(key, once, lambda: self.if_it_is(key, body), condition)
 
     async def _matched(
         self, key: str, sent: Callable[[dict[str, str]], Awaitable[dict[str, Any]]], condition: Condition
@@ -119,26 +114,6 @@ class Writer:
         self._bare_etags = True
         return answer
 
-    async def _until_known(
-        self,
-        key: str,
-        once: Callable[[], Awaitable[ObjectInfo]],
-        written: Callable[[], Awaitable[ObjectInfo | None]],
-        condition: Condition,
-    ) -> ObjectInfo:
-        url = self._client.url_of(key)
-        return await until_known(
-            self._client.policy,
-            once,
-            written=written,
-            refusal=lambda error: _refused(condition, url, error),
-            is_lost=is_lost_reply,
-        )
-
-    async def _read(self, key: str, info: ObjectInfo) -> bytes:
-        chunks = [chunk async for chunk in self._client.range(key, 0, info.size, pin=info.pin)] if info.size else []
-        return b"".join(chunks)
-
     async def _verified(
         self, key: str, part: Part, body: bytes, answer: dict[str, Any], condition: Condition
     ) -> ObjectInfo:
@@ -153,7 +128,7 @@ class Writer:
         agreed = {name: value for name, value in ours.items() if reported.get(name) == value}
         info = ObjectInfo(key=key, size=part.size, pin=pin_of(answer.get("ETag")), checksums=agreed)
         differs = any(reported.get(name, value) != value for name, value in ours.items())
-        if (differs or not agreed) and await self._read(key, info) != body:
+        if (differs or not agreed) and await self.content(key, info) != body:
             raise ChecksumError(
                 "push",
                 self._client.url_of(key),
@@ -239,7 +214,7 @@ class Writer:
                 return ours
             return await self._completed(key, size, etag, whole)
 
-        return await self._until_known(key, once, written, condition)
+        return await self.until_known(key, once, written, condition)
 
     async def _completed(self, key: str, size: int, etag: str, crc32: int) -> ObjectInfo:
         info = await self._client.head(key, doing="push")
@@ -250,7 +225,7 @@ class Writer:
         if reported is not None and reported != f"{crc32:08x}":
             raise ChecksumError("push", url, f"crc32 is {crc32:08x}, the store says {reported}")
         if reported is None and info.pin != etag and size <= _READ_BACK:
-            found = zlib.crc32(await self._read(key, info))
+            found = zlib.crc32(await self.content(key, info))
             if found != crc32:
                 raise ChecksumError("push", url, f"what the store has is not what was sent (crc32 {found:08x})")
         return info
