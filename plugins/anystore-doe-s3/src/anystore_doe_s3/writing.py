@@ -19,6 +19,8 @@ from anystore_doe_s3.client import Client, checksums_of, pin_of, quoted
 from anystore_doe_s3.errors import answer_of, is_lost_reply, is_precondition_failed
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
     from anystore_doe.fsspec_storage.conditions import Condition
     from anystore_doe.fsspec_storage.uploads import OpenUpload, OpenUploads
 
