@@ -1,8 +1,10 @@
 # Two commands for a new clone: `make demo` and `make test`. Everything is installed into .venv, nothing elsewhere.
 #   make demo PYTHON=python3.13     another Python (3.11 or newer)
+#   make test JOBS=4                  as many processes as you have cores
 #   make demo CONSTRAINTS=          whatever versions pip finds, instead of those that were tested
 
 PYTHON ?= python3
+JOBS ?= 2
 CONSTRAINTS ?= constraints.txt
 BIN := .venv/bin
 PIP_INSTALL = $(BIN)/python .ci/pip_install.py $(if $(CONSTRAINTS),-c $(CONSTRAINTS))
@@ -14,8 +16,9 @@ PROJECTS := pyproject.toml $(PLUGINS:=/pyproject.toml) $(CONSTRAINTS)
 demo: .venv/.demo
 	$(BIN)/anystore-doe demo
 
+# Files of tests are shared out over JOBS processes; each starts servers of its own, on ports that the system chooses.
 test: check docs
-	$(BIN)/pytest
+	$(BIN)/pytest -n $(JOBS) --dist loadfile
 
 check: .venv/.test
 	$(BIN)/mypy
