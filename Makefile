@@ -1,6 +1,6 @@
 # Two commands for a new clone: `make demo` and `make test`. Everything is installed into .venv, nothing elsewhere.
 #   make demo PYTHON=python3.13     another Python (3.11 or newer)
-#   make test JOBS=4                  as many processes as you have cores
+#   make test JOBS=4                as many processes as you have cores
 #   make demo CONSTRAINTS=          whatever versions pip finds, instead of those that were tested
 
 PYTHON ?= python3

@@ -87,11 +87,16 @@ class GcsBucket:
 
 @dataclass
 class AzureBucket:
-    """A prefix of a container on azurite."""
+    """A prefix of a container on azurite; ``account``: the connection string of another account than the usual one."""
 
     server: AzuriteServer
     container: str
     prefix: str
+    account: str = ""
+
+    @property
+    def connection_string(self) -> str:
+        return self.account or self.server.connection_string
 
     @property
     def url(self) -> str:
@@ -99,12 +104,12 @@ class AzureBucket:
 
     @property
     def environ(self) -> Mapping[str, str]:
-        return {"AZURE_STORAGE_CONNECTION_STRING": self.server.connection_string}
+        return {"AZURE_STORAGE_CONNECTION_STRING": self.connection_string}
 
     def _open(self) -> ContainerClient:
         from azure.storage.blob import ContainerClient
 
-        return ContainerClient.from_connection_string(self.server.connection_string, self.container)
+        return ContainerClient.from_connection_string(self.connection_string, self.container)
 
     def put(self, path: str, body: bytes) -> str:
         with self._open() as container:

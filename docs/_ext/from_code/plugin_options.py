@@ -91,7 +91,11 @@ def _options(kind: type) -> str:
     for field in fields:
         words = escaped(field.metadata["help"])
         if field.metadata.get("secret"):
-            words += " **Secret**: never printed, never put into a work order."
+            words += (
+                " **Secret**: never printed, never put into a work order; `"
+                + field.name
+                + "_env` names the variable that holds it."
+            )
         default = (
             ""
             if field.default is None

@@ -35,7 +35,7 @@ def surroundings(
         open_storage=opener,
         archives=registry.archives(),
         environ={**os.environ, **(opener.shared_environment() if recipe.share_credentials else {})},
-        credential_env=registry.credential_env(),
+        credential_env=(*registry.credential_env(), *opener.credential_variables()),
         blank_env=registry.blank_env(),
         notify=notify,
         logger=logging.getLogger("anystore_doe"),

@@ -12,7 +12,7 @@ from anystore_doe.contract import Place, StorageContext
 from anystore_doe.errors import PluginError, UnknownSchemeError, UsageError, printable, safe_url
 from anystore_doe.registry.hints import PLUGIN_OF_SCHEME, install_hint, repair_hint
 from anystore_doe.registry.offers import only_one
-from anystore_doe.registry.options import make_options, portable
+from anystore_doe.registry.options import make_options, named_variables, portable
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -213,6 +213,17 @@ class Opener:
                 continue
             found.append(replace(store, prefix=prefix, options=portable(kind, store.options, base=self._base)))
         return tuple(found)
+
+    def credential_variables(self) -> tuple[str, ...]:
+        """Return the variables that settings name for secrets, sorted: no solver gets them."""
+        found: set[str] = set()
+        for prefix, store in self._stores:
+            try:
+                kind = self._chooser.choose(prefix, store.plugin).entry.options
+            except PluginError:
+                continue
+            found |= {variable for _, variable in named_variables(kind, store.options)}
+        return tuple(sorted(found))
 
     def shared_environment(self) -> dict[str, str]:
         """Return what solvers are given with ``--share-credentials`` beside the caller's own variables.

@@ -9,10 +9,14 @@ from typing import TYPE_CHECKING, Any
 from anystore_doe.errors import DefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from dataclasses import Field
 
     from anystore_doe.model import Plain
+
+
+NAMED = "_env"
+"""What is added to a secret option's name where settings name the variable that holds it."""
 
 
 def make_options(
@@ -25,6 +29,9 @@ def make_options(
 ) -> Any:
     """Make the options record ``kind`` from settings, then the environment, then the fields' defaults.
 
+    For a secret option ``account_key``, settings may say ``account_key_env = "NAME"`` instead: its value is that of the
+    variable ``NAME``.
+
     Args:
         kind: A frozen dataclass of fields made by :func:`anystore_doe.contract.option`.
         given: What the settings say; wins over the environment.
@@ -36,6 +43,7 @@ def make_options(
         DefinitionError: unknown option, or a value of the wrong type; the value itself is not shown.
     """
     known = {field.name: field for field in fields(kind)}
+    given = _with_named(kind, given, where, environ)
     for name in given:
         if name not in known:
             raise _unknown(name, list(known), where)
@@ -56,6 +64,31 @@ def portable(kind: type, given: Mapping[str, Plain], *, base: Path) -> dict[str,
     """Return the settings as another process may have them: without secrets, with absolute paths."""
     secret = {field.name for field in fields(kind) if is_secret(field)}
     return {name: _resolved(name, value, base) for name, value in given.items() if name not in secret}
+
+
+def named_variables(kind: type, given: Mapping[str, Plain]) -> Iterator[tuple[str, str]]:
+    """Yield each secret option for which settings name a variable, and that variable."""
+    for field in fields(kind):
+        variable = given.get(field.name + NAMED) if is_secret(field) else None
+        if isinstance(variable, str) and variable:
+            yield field.name, variable
+
+
+def _with_named(kind: type, given: Mapping[str, Plain], where: str, environ: Mapping[str, str]) -> dict[str, Plain]:
+    """Return the settings with the values of the variables that they name for secrets."""
+    found = dict(given)
+    for name, variable in named_variables(kind, given):
+        del found[name + NAMED]
+        if name in given:
+            raise DefinitionError("the value and its variable are both given: keep one", where=f"{where}.{name}{NAMED}")
+        if not environ.get(variable):
+            raise DefinitionError(
+                f"the variable {variable} is not set",
+                where=f"{where}.{name}{NAMED}",
+                hint=f"export {variable}=… before you start anystore-doe, here and where its workers run",
+            )
+        found[name] = environ[variable]
+    return found
 
 
 def is_secret(field: Field[Any]) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -172,6 +173,29 @@ def test_file_options_are_relative_to_the_settings_file(monkeypatch):
 def test_portable_settings_hold_no_secret_and_absolute_paths():
     opened = opener(at("t://b/", config_file="c", token="hush"), at("gs://x", token="hush"))
     assert opened.portable_stores() == (at("t://b", config_file="/base/c"),)
+
+
+def test_a_secret_is_read_from_the_variable_that_settings_name():
+    opened = opener(
+        at("t://b", token_env="MINE"), at("gs://x", token_env="OTHER"), environ={"MINE": "hush", "T_TOKEN": "x"}
+    )
+    assert opened("t://b/c").storage.options.token == "hush"
+    assert opened.portable_stores() == (at("t://b", token_env="MINE"),)
+    assert opened.credential_variables() == ("MINE",)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"token_env": "MINE"}, 'storage."t://b".token_env: the variable MINE is not set'),
+        ({"token_env": "YOURS", "token": "hush"}, "the value and its variable are both given"),
+        ({"retries_env": "YOURS"}, "unknown option 'retries_env'"),
+    ],
+)
+def test_a_variable_that_can_not_be_read_is_named(given, message):
+    with pytest.raises(DefinitionError, match=re.escape(message)) as caught:
+        _ = opener(at("t://b", **given), environ={"YOURS": "hush", "MINE": ""})("t://b/c").storage
+    assert "hush" not in str(caught.value)
 
 
 @pytest.mark.parametrize("prefix", ["t://", "t://b", "t://b/c"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import re
 import shutil
@@ -15,11 +16,13 @@ AZURITE = "ANYSTORE_DOE_AZURITE"
 
 _READY = re.compile(r"successfully listens on (http://127\.0\.0\.1:\d+)")
 _ACCOUNT = "devstoreaccount1"
+_OTHER_ACCOUNT = "otheraccount"
+_OTHER_KEY = base64.b64encode(b"the key of the other account of an emulator").decode()
 _PUBLIC_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
 
 class AzuriteServer(ServerProcess):
-    """A running azurite; use :func:`start_azurite`.
+    """A running azurite; use :func:`start_azurite`. It has two accounts, which know nothing of each other.
 
     Attributes:
         endpoint_url: Of the account, such as ``http://127.0.0.1:41234/devstoreaccount1``.
@@ -31,7 +34,12 @@ class AzuriteServer(ServerProcess):
         """Start it and wait until it answers; its data lie in a temporary folder."""
         self._folder = tempfile.TemporaryDirectory(prefix="anystore-doe-azurite-")
         argv = [program, "--blobHost", "127.0.0.1", "--blobPort", "0", "--location", self._folder.name]
-        super().__init__("azurite", [*argv, "--silent", "--skipApiVersionCheck", "--disableTelemetry"])
+        accounts = f"{_ACCOUNT}:{_PUBLIC_KEY};{_OTHER_ACCOUNT}:{_OTHER_KEY}"
+        super().__init__(
+            "azurite",
+            [*argv, "--silent", "--skipApiVersionCheck", "--disableTelemetry"],
+            env={**os.environ, "AZURITE_ACCOUNTS": accounts},
+        )
         self.account_name = _ACCOUNT
         self.account_key = _PUBLIC_KEY
         found = self.wait_until(lambda: match[1] if (match := _READY.search(self.log)) else "")
@@ -40,16 +48,24 @@ class AzuriteServer(ServerProcess):
     @property
     def connection_string(self) -> str:
         """What Azure's tools take."""
-        return (
-            f"DefaultEndpointsProtocol=http;AccountName={self.account_name};AccountKey={self.account_key};"
-            f"BlobEndpoint={self.endpoint_url};"
-        )
+        return _connection_string(self.account_name, self.account_key, self.endpoint_url)
 
-    def make_container(self, name: str, *, public: bool = False) -> str:
-        """Create the container ``name`` and return it; ``public``: anybody may read and list it."""
+    @property
+    def other_connection_string(self) -> str:
+        """The same for the other account."""
+        return _connection_string(_OTHER_ACCOUNT, _OTHER_KEY, self.endpoint_url.replace(_ACCOUNT, _OTHER_ACCOUNT))
+
+    def make_container(self, name: str, *, public: bool = False, connection_string: str = "") -> str:
+        """Create the container ``name`` and return it.
+
+        Args:
+            name: Of the container.
+            public: Anybody may read and list it.
+            connection_string: Of the account; by default of :attr:`account_name`.
+        """
         from azure.storage.blob import BlobServiceClient
 
-        with BlobServiceClient.from_connection_string(self.connection_string) as service:
+        with BlobServiceClient.from_connection_string(connection_string or self.connection_string) as service:
             service.create_container(name, public_access="container" if public else None)
         return name
 
@@ -57,6 +73,10 @@ class AzuriteServer(ServerProcess):
         """End the server and remove its data; twice is no error."""
         super().close()
         self._folder.cleanup()
+
+
+def _connection_string(account: str, key: str, endpoint_url: str) -> str:
+    return f"DefaultEndpointsProtocol=http;AccountName={account};AccountKey={key};BlobEndpoint={endpoint_url};"
 
 
 def start_azurite() -> AzuriteServer:
