@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-RUN = ("run", "runs.csv", "-c", "sweep.toml", "--slots", "1", "--", "sh", "-c", "tr a-z A-Z < case.in > case.out")
+RUN = ("run", "runs.csv", "-c", "sweep.toml", "--slots", "1")
+SOLVER = ("--", "sh", "-c", "tr a-z A-Z < case.in > case.out")
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +61,12 @@ def test_two_accounts_of_s3(strict: MotoServer, bare: Desk) -> None:
         section.format(bucket, strict.endpoint_url, name) for bucket, name in ((theirs, "theirs"), (ours, "ours"))
     ]
     bare.write("sweep.toml", "".join(settings))
-    bare(*RUN)
+    bare(*RUN, *SOLVER)
     with strict.client() as s3:
         assert s3.get_object(Bucket=ours, Key="out/case.out")["Body"].read() == b"DIESEL\n"
 
     bare.write("sweep.toml", "".join(settings).replace('profile = "theirs"', 'profile = "ours"'))
-    denied = bare(*RUN, "--overwrite", exit_code=4)
+    denied = bare(*RUN, "--overwrite", *SOLVER, exit_code=4)
     assert theirs in denied.stdout + denied.stderr
 
 
@@ -83,13 +84,19 @@ def test_two_accounts_of_azure(azurite: AzuriteServer, bare: Desk) -> None:
         settings += f'[executor]\nname = "{bare.executor}"\npass_env = "THEIRS,OURS"\n'
     bare.write("sweep.toml", settings)
     keys = {"THEIRS": theirs.connection_string, "OURS": ours.connection_string}
-    bare(*RUN[:-1], "env | sort > env.out; " + RUN[-1], **keys)
+    bare(*RUN, *SOLVER[:-1], "env | sort > env.out; " + SOLVER[-1], **keys)
     assert ours.get("case.out") == b"DIESEL\n"
     seen = {line.partition("=")[0] for line in ours.get("env.out").decode().splitlines()}
     assert "ANYSTORE_DOE_RUN_ID" in seen
     assert not seen & {"THEIRS", "OURS"}
 
-    missing = bare(*RUN, exit_code=3, THEIRS=theirs.connection_string)
+    missing = bare(*RUN, *SOLVER, exit_code=3, THEIRS=theirs.connection_string)
     assert "connection_string_env: the variable OURS is not set" in missing.stderr
-    swapped = bare(*RUN, exit_code=3, THEIRS=ours.connection_string, OURS=ours.connection_string)
+    swapped = bare(*RUN, *SOLVER, exit_code=3, THEIRS=ours.connection_string, OURS=ours.connection_string)
     assert f"there is no container {container!r}" in swapped.stdout + swapped.stderr
+
+    if bare.executor == "worker-process":
+        bare.write("sweep.toml", settings.replace("THEIRS,OURS", "THEIRS"))
+        told = bare(*RUN, "--overwrite", *SOLVER, exit_code=1, **keys)
+        assert "run 0001 failed at claim: " in told.stdout
+        assert "connection_string_env: the variable OURS is not set" in told.stdout

@@ -20,7 +20,7 @@ from anystore_doe.errors import StateError, UsageError
 if TYPE_CHECKING:
     from types import FrameType
 
-    from anystore_doe.model import WorkOrder
+    from anystore_doe.model import RunEvent, WorkOrder
 
 ORPHAN_S = 20.0
 """How long a worker whose engine is gone may take to bring its runs to an end."""
@@ -37,7 +37,8 @@ def worker(ctx: click.Context) -> None:
 
     The end of stdin means that the engine is gone: running solvers are ended, nothing is begun, and 20 s later this
     process ends whatever it is at. SIGTERM stops it too, and lets what is solved be pushed.
-    Ends with 0 when the order was lived, whatever became of its runs.
+    Ends with 0 when the order was lived, whatever became of its runs. Runs that fail are said on stderr: one that
+    failed at its store could not say so there.
     """
     from anystore_doe.cli.surroundings import surroundings
     from anystore_doe.engine.worker import live_order
@@ -60,9 +61,14 @@ def worker(ctx: click.Context) -> None:
         state_folder=Path(order.work_root) if order.work_root else None,
     )
     try:
-        live_order(order, stop, surroundings(registry, opener, order.recipe))
+        live_order(order, stop, surroundings(registry, opener, order.recipe, _log_failure))
     finally:
         opener.close()
+
+
+def _log_failure(event: RunEvent) -> None:
+    if event.state == "failed":
+        click.echo(f"run {event.run_id} failed at {event.step}: {event.message}", err=True)
 
 
 def read_order(line: bytes) -> WorkOrder:

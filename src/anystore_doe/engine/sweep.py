@@ -199,6 +199,7 @@ class _Tally:
         self._around, self._fail_fast = around, fail_fast
         self._ended: dict[str, RunEvent] = {}
         self._worker_words: list[str] = []
+        self._last_words: list[str] = []
         self._worker_classes: set[int] = set()
 
     def take(self, events: queue.SimpleQueue[RunEvent]) -> None:
@@ -213,6 +214,8 @@ class _Tally:
             self._around.notify(event)
 
     def worker_ended(self, end: WorkerEnd) -> None:
+        if end.how == "ended" and end.detail:
+            self._last_words.append(f"worker {end.order_id}: {end.detail}")
         if end.how != "ended" and end.detail:
             self._worker_words.append(f"worker {end.order_id} {end.how}: {end.detail}")
             self._worker_classes.add(end.error_class)
@@ -275,7 +278,7 @@ class _Tally:
         if holder is not None and not self._worker_words:
             words = f"process {holder.pid} on {holder.host} is at it"
             return "failed", dataclasses.replace(stored, state="failed", reason=words, error_class=7), ""
-        words = "; ".join(self._worker_words) or "its worker ended without it"
+        words = "; ".join(self._worker_words) or ": ".join(("its worker ended without it", *self._last_words[:1]))
         kind = next(iter(self._worker_classes)) if len(self._worker_classes) == 1 else 1
         return "failed", dataclasses.replace(stored, state="failed", reason=words, hint="", error_class=kind), ""
 

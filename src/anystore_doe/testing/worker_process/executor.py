@@ -90,10 +90,10 @@ class _Worker:
             self._stdin.close()
         if self.kill_at_s is not None:
             return WorkerEnd(order_id=self.order_id, how="cancelled", detail=f"exit code {code}")
-        if code in {0, 1}:
-            return WorkerEnd(order_id=self.order_id, how="ended", detail=f"exit code {code}")
         how = f"killed by signal {-code}" if code < 0 else f"exit code {code}"
         words = f"{how}; see {self._log}{self._last_words()}"
+        if code in {0, 1}:
+            return WorkerEnd(order_id=self.order_id, how="ended", detail=words)
         return WorkerEnd(order_id=self.order_id, how="lost", detail=words, error_class=max(code, 1))
 
     def _last_words(self) -> str:
