@@ -102,8 +102,12 @@ _MODULES = {
 _WITH_ASSERTS = (
     "archive_contract",
     "executor_contract",
+    "storage_conditions",
     "storage_contract",
+    "storage_escapes",
     "storage_faults",
+    "storage_honesty",
+    "storage_lists",
     "storage_names",
     "storage_reads",
     "storage_writes",
