@@ -43,13 +43,14 @@ def included() -> list[Shown]:
             continue
         line = page.count("\n", 0, match.start()) + 1
         source = (PAGE.parent / match[1]).resolve()
-        found.append(Shown(line, options["caption"], source, options.get("lines", "")))
+        found.append(Shown(line, options["caption"].strip("'`"), source, options.get("lines", "")))
     return found
 
 
 def steps() -> list[tuple[int, object]]:
-    """Return what the reader does, in the page's order: commands, files to save, and the settings file to write."""
-    done = [(block.line, block) for block in blocks_of(PAGE) if block.language in {"console", "toml"}]
+    """Return what the reader does and sees, in the page's order: commands and what they print, files and lines."""
+    kinds = {"console", "text", "python", "toml"}
+    done = [(block.line, block) for block in blocks_of(PAGE) if block.language in kinds]
     return sorted([*done, *((shown.line, shown) for shown in included())], key=lambda step: step[0])
 
 
@@ -60,6 +61,8 @@ class Reader:
         self.folder, self.environ = folder, environ
         self.here = folder
         self.printed: list[tuple[str, str]] = []
+        self.shown: list[tuple[str, str, str]] = []
+        self.old = ""
         self.compared: list[str] = []
 
     def do(self, step) -> None:
@@ -67,6 +70,10 @@ class Reader:
             self.save(step)
         elif step.language == "toml":
             (self.here / "sweep.toml").write_text(step.text)
+        elif step.language == "python":
+            self.old = step.text
+        elif step.language == "text":
+            self.shown.append((*self.printed[-1], step.text))
         else:
             for command in step.commands:
                 self.call(command)
@@ -92,16 +99,9 @@ class Reader:
                 self.compared.append(shown.name)
             file.write_text(shown.text, encoding="utf-8")
         elif shown.text.startswith("from "):
-            old = file.read_text(encoding="utf-8")
-            new = re.sub(
-                r"^from anystore_doe\.contract .*?^    from anystore_doe\.contract .*?\n",
-                lambda _: shown.text,
-                old,
-                count=1,
-                flags=re.MULTILINE | re.DOTALL,
-            )
-            assert new != old
-            file.write_text(new, encoding="utf-8")
+            text = file.read_text(encoding="utf-8")
+            assert text.count(self.old) == 1, "the page tells to replace what is not there"
+            file.write_text(text.replace(self.old, shown.text), encoding="utf-8")
         else:
             with file.open("a", encoding="utf-8") as sink:
                 sink.write("\n\n" + shown.text)
@@ -162,6 +162,35 @@ def test_the_new_urls_work_in_every_command(reader):
     assert "2 committed" in printed(reader, "anystore-doe run")[0]
     rows = [line.split(",") for line in printed(reader, "anystore-doe results")[0].splitlines()]
     assert [row[: rows[0].index("state") + 1][-1] for row in rows[1:]] == ["committed"] * 2
+
+
+def matches(pattern: str, text: str) -> bool:
+    """Tell whether ``text`` is what the page shows, where ``...`` stands for anything, whole lines too."""
+    pattern = pattern if pattern.startswith("...\n") else "\n" + pattern
+    pattern = pattern.removesuffix("\n") if pattern.endswith("\n...\n") else pattern
+    text = re.sub("={3,}", "===", text)  # pytest draws its last line as wide as the terminal
+    return re.fullmatch(".*".join(map(re.escape, pattern.split("..."))), "\n" + text, re.DOTALL) is not None
+
+
+def test_every_command_prints_what_the_page_shows(reader):
+    assert len(reader.shown) > 10
+    for command, printed, shown in reader.shown:
+        assert matches(shown, printed), f"{command}\n{printed}\nand the page shows\n{shown}"
+
+
+def test_every_included_file_is_also_an_ordinary_link_for_viewers_that_include_nothing():
+    page = PAGE.read_text(encoding="utf-8")
+    for match in re.finditer(r"^```\{literalinclude\} (\S+)", page, re.MULTILINE):
+        before = page[: match.start()].rpartition("\n## ")[2]
+        assert f"]({match[1]})" in before, f"no link to {match[1]} in its section"
+    assert "{doc}" not in page
+
+
+def test_the_lines_that_the_page_names_are_those_that_it_includes():
+    page = PAGE.read_text(encoding="utf-8")
+    named = re.findall(r"lines (?:from )?(\d+)(?: to (\d+)| on) of", page)
+    shown = [shown.lines.partition("-")[::2] for shown in included() if shown.lines]
+    assert named == shown
 
 
 def test_its_wheel_is_there_to_be_given_to_others(reader):

@@ -18,14 +18,12 @@ from anystore_doe.testing.suite import Suite
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
     from anystore_doe.model import ObjectInfo
 
 T = TypeVar("T")
-
-PATIENCE_S = 2.0
-"""How long a transfer's report waits for what a test does meanwhile; a provider may need that very thread for it."""
 
 
 def some_bytes(size: int, seed: int = 0) -> bytes:
@@ -56,32 +54,6 @@ def cancelled() -> Watch:
     watch = Watch()
     watch.cancel()
     return watch
-
-
-@contextlib.contextmanager
-def meanwhile(act: Callable[[], object]) -> Iterator[Watch]:
-    """Yield a watch; when its transfer reports its first bytes, ``act`` happens in another thread."""
-    begun, done = threading.Event(), threading.Event()
-
-    def advanced(_: int) -> None:
-        if not begun.is_set():
-            begun.set()
-            done.wait(PATIENCE_S)
-
-    def go() -> None:
-        begun.wait()
-        try:
-            act()
-        finally:
-            done.set()
-
-    with ThreadPoolExecutor(1) as pool:
-        future = pool.submit(go)
-        try:
-            yield Watch(advanced)
-        finally:
-            begun.set()
-        future.result()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,11 +134,13 @@ class StorageSuite(Suite):
         raise NotImplementedError(msg)
 
     def seed(self, place: Place, key: str, data: bytes) -> None:
-        """Bring an object into the store, replacing what was there; override it where ``push`` is off."""
+        """Bring an object into the store, replacing what was there; override it where ``write`` is off."""
+        self._must_be_on(place, "write")
         place.storage.push(data, key, watch=Watch())
 
     def remove(self, place: Place, key: str) -> None:
         """Take an object out of the store; override it where ``delete`` is off."""
+        self._must_be_on(place, "delete")
         place.storage.delete([key])
 
     def leftovers(self, place: Place) -> Sequence[str]:  # noqa: ARG002  for those who override it
@@ -176,6 +150,20 @@ class StorageSuite(Suite):
     def another(self, place: Place) -> Storage | None:  # noqa: ARG002  for those who override it
         """Open the same root a second time, as another process would; the suite closes it. ``None``: not to be had."""
         return None
+
+    def break_store(self, place: Place) -> AbstractContextManager[object] | None:  # noqa: ARG002  for those who override it
+        """Make the store unusable while the returned context lasts, and usable again. ``None``: not to be had."""
+        return None
+
+    @staticmethod
+    def _must_be_on(place: Place, capability: str) -> None:
+        """Fail with what an author has to do, instead of what the storage says of a call that it never promised."""
+        if not getattr(place.storage.capabilities, capability):
+            pytest.fail(
+                f"{capability} is off: override `seed(self, place, key, data)` and `remove(self, place, key)` in your "
+                "test class, by means of the store's own library",
+                pytrace=False,
+            )
 
     @pytest.fixture
     def box(self, place: Place) -> Iterator[Box]:
@@ -199,7 +187,7 @@ class StorageSuite(Suite):
         """Skip the calling test where the store says that it lacks one of ``capabilities``."""
         for name in capabilities:
             if not getattr(box.storage.capabilities, name):
-                pytest.skip(f"{box.storage.url} has no {name}")
+                pytest.skip(f"{name} is off; this tests what it does when on")
 
     @staticmethod
     def pinned(info: ObjectInfo) -> str:

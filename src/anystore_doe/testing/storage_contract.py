@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 from anystore_doe.testing.storage_box import Box, StorageSuite
-from anystore_doe.testing.storage_names import HonestyTests, NameTests
-from anystore_doe.testing.storage_reads import FetchTests, RangeTests, StatTests, WalkTests
-from anystore_doe.testing.storage_writes import ConditionTests, DeleteTests, PushTests
+from anystore_doe.testing.storage_conditions import ConditionTests, DeleteTests
+from anystore_doe.testing.storage_escapes import EscapeTests
+from anystore_doe.testing.storage_honesty import HonestyTests
+from anystore_doe.testing.storage_lists import RangeTests, WalkTests
+from anystore_doe.testing.storage_names import NameTests
+from anystore_doe.testing.storage_reads import FetchTests, StatTests
+from anystore_doe.testing.storage_writes import PushTests
 
 __all__ = ["Box", "StorageContract", "StorageSuite"]
 
 
 class StorageContract(
-    StatTests, FetchTests, WalkTests, RangeTests, PushTests, ConditionTests, DeleteTests, NameTests, HonestyTests
+    StatTests,
+    FetchTests,
+    WalkTests,
+    RangeTests,
+    PushTests,
+    ConditionTests,
+    DeleteTests,
+    NameTests,
+    EscapeTests,
+    HonestyTests,
 ):
     """Subclass it, name it ``Test...``, and give a fixture ``place``::
 
@@ -32,6 +45,11 @@ class StorageContract(
         many: Number of objects in a long listing; choose it above the store's page.
         secrets: Texts that may be shown nowhere.
 
-    Override ``seed`` and ``remove`` where the storage itself can not write or delete, ``leftovers`` where unfinished
-    uploads can be listed by other means, and ``another`` to open the same root a second time.
+    Override these methods where they apply:
+
+    * ``seed(self, place, key, data)`` and ``remove(self, place, key)``, where the storage itself can not write or
+      delete: bring an object into the store, replacing what was there, and take one away, by the store's own means
+    * ``leftovers(self, place)``: list what unfinished pushes left in the store and ``walk`` does not show
+    * ``another(self, place)``: open the same root a second time; the suite closes it
+    * ``break_store(self, place)``: return a context manager; while it lasts, the store can not be used
     """

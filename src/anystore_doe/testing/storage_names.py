@@ -1,18 +1,16 @@
-"""Keys are literal: nasty names, and what a storage says about itself."""
+"""Keys are literal: nasty names."""
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING
 
 import pytest
 
-from anystore_doe.contract import Watch
-from anystore_doe.errors import ObjectNotFoundError, StorageError, UnsupportedError, UsageError
+from anystore_doe.errors import ObjectNotFoundError, StorageError
 from anystore_doe.testing.storage_box import StorageSuite
+from anystore_doe.testing.suite import must_raise
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from anystore_doe.testing.storage_box import Box
@@ -64,15 +62,6 @@ ODD_NAMES = {
 }
 """Names that a store may refuse, but never takes for another."""
 
-CALLS: Mapping[str, Callable[[Box], object]] = {
-    "list": lambda box: list(box.storage.walk(box.key())),
-    "write": lambda box: box.push("a", b"x"),
-    "delete": lambda box: box.storage.delete([box.key("a")]),
-    "ranges": lambda box: box.storage.read(box.key("a"), 0, 1),
-    "create_only": lambda box: box.push("a", b"x", create_only=True),
-    "compare_and_set": lambda box: box.push("a", b"x", replacing="some pin"),
-}
-
 
 class NameTests(StorageSuite):
     """A key means itself, whatever is in it."""
@@ -122,7 +111,7 @@ class NameTests(StorageSuite):
     def test_a_key_is_never_a_pattern(self, box: Box, folder: Path, there: str, pattern: str) -> None:
         box.put(there, b"kept")
         assert box.storage.find(box.key(pattern)) is None
-        with pytest.raises(ObjectNotFoundError):
+        with must_raise(ObjectNotFoundError, rule="a key is literal, and * ? [ { in it stand for themselves"):
             box.fetch(pattern, folder / "dest")
         if box.storage.capabilities.list:
             assert box.names(pattern) == []
@@ -151,56 +140,3 @@ class NameTests(StorageSuite):
         except StorageError:
             pass  # a store with folders refuses
         assert box.content("k/x", folder) == b"inner"
-
-
-class HonestyTests(StorageSuite):
-    """What a storage says about itself is so."""
-
-    @pytest.mark.parametrize("capability", CALLS)
-    def test_what_is_off_is_refused_as_unsupported(self, box: Box, capability: str) -> None:
-        if getattr(box.storage.capabilities, capability):
-            pytest.skip(f"{box.storage.url} has {capability}")
-        with pytest.raises(UnsupportedError):
-            CALLS[capability](box)
-
-    def test_conditions_need_writing_and_pins_need_pins(self, box: Box) -> None:
-        can = box.storage.capabilities
-        assert can.write or not (can.create_only or can.compare_and_set or can.checksums)
-        if can.pinned_reads or can.compare_and_set:
-            assert box.put("a").pin
-
-    def test_the_url_is_a_root_and_the_repr_shows_it(self, box: Box) -> None:
-        assert box.storage.url.endswith("://") or not box.storage.url.endswith("/")
-        assert box.storage.url in repr(box.storage)
-
-    def test_no_secret_is_ever_shown(self, box: Box, folder: Path) -> None:
-        with pytest.raises(ObjectNotFoundError) as missing:
-            box.fetch("no/such", folder / "dest")
-        shown = [repr(box.storage), str(box.storage), box.storage.url, str(missing.value), repr(missing.value)]
-        shown += [missing.value.hint, missing.value.url]
-        assert [text for text in shown for secret in self.secrets if secret in text] == []
-
-    def test_a_policy_names_its_prefixes_and_deletes_only_when_asked(self, box: Box) -> None:
-        reads, writes = ["kit-in/a", "kit-in/tree/"], ["kit-out/b/"]
-        try:
-            policy = box.storage.grants(reads, writes, delete=False)
-        except UnsupportedError:
-            return
-        document = json.dumps(policy.document)
-        assert policy.kind
-        assert [name for name in ("kit-in/a", "kit-in/tree", "kit-out/b") if name not in document] == []
-        assert json.dumps(box.storage.grants(reads, writes, delete=True).document) != document
-        with pytest.raises((UnsupportedError, UsageError)):
-            box.storage.grants(reads, writes, delete=False, form="no such form")
-
-    def test_another_client_sees_what_this_one_wrote(self, box: Box, folder: Path) -> None:
-        other = self.another(box.place)
-        if other is None:
-            pytest.skip("this suite opens the store only once")
-        box.put("a", b"here")
-        other.fetch(box.key("a"), folder / "dest", watch=Watch())
-        assert (folder / "dest").read_bytes() == b"here"
-        box.drop("a")
-        assert other.find(box.key("a")) is None
-        other.close()
-        other.close()

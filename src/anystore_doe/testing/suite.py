@@ -1,13 +1,16 @@
-"""What the suites of the kit share: known deviations as strict xfail, and how long contents are compared."""
+"""What the suites of the kit share: known deviations as strict xfail, and failures that say the rule."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Generic, TypeVar
 
 import pytest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Self
+
+E = TypeVar("E", bound=Exception)
 
 
 def difference(there: bytes, expected: bytes) -> str:
@@ -21,6 +24,30 @@ def difference(there: bytes, expected: bytes) -> str:
         (n for n, (a, b) in enumerate(zip(there, expected, strict=False)) if a != b), min(len(there), len(expected))
     )
     return f"{len(there)} bytes where {len(expected)} were expected, the first difference at byte {at}"
+
+
+class must_raise(Generic[E]):  # noqa: N801  it reads as a statement; a class, so that no frame of ours is shown
+    """Assert that the block raises an error of one of ``kinds``; what fails otherwise says the ``rule``."""
+
+    def __init__(self, *kinds: type[E], rule: str) -> None:
+        self._kinds = kinds
+        self._rule = rule
+        self._names = " or ".join(kind.__name__ for kind in kinds)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
+        __tracebackhide__ = True
+        if isinstance(error, self._kinds):
+            self.value: E = error
+            return True
+        if error is None:
+            pytest.fail(f"no {self._names} was raised: {self._rule}")
+        if isinstance(error, Exception):
+            msg = f"{type(error).__name__} where {self._names} was expected: {self._rule}"
+            raise AssertionError(msg) from error
+        return False
 
 
 class Suite:

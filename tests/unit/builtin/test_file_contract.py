@@ -1,5 +1,8 @@
 """``file://`` passes the storage suite."""
 
+import contextlib
+from pathlib import Path
+
 import pytest
 
 from anystore_doe.builtin.file import FileOptions
@@ -19,11 +22,19 @@ class TestFileStorage(StorageContract):
         return FileStorage()
 
     def leftovers(self, place):
-        from pathlib import Path
-
         root = Path("/" + place.key)
         known = {"/" + info.key for info in place.storage.walk(place.key)}
         return [str(path) for path in root.rglob("*") if path.is_file() and str(path) not in known]
+
+    @contextlib.contextmanager
+    def break_store(self, place):
+        """Put a link that leads to itself where the store's folder was."""
+        root = Path("/" + place.key)
+        root.rename(root.with_name("away"))
+        root.symlink_to(root)
+        yield
+        root.unlink()
+        root.with_name("away").rename(root)
 
 
 class TestFileStorageOnScratch(TestFileStorage):

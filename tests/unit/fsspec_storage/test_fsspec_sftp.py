@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import pwd
 import uuid
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,7 +23,6 @@ from anystore_doe.testing.storage_contract import StorageContract
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
 pytestmark = pytest.mark.server
 
@@ -78,6 +79,16 @@ class TestSftpContract(StorageContract):
 
     def another(self, place: Place) -> SftpFsspecStorage:
         return open_sftp(self.sshd)
+
+    @contextlib.contextmanager
+    def break_store(self, place: Place) -> Iterator[None]:
+        """Put a link that leads to itself where the store's folder was."""
+        root = Path("/" + place.key)
+        root.rename(root.with_name("away"))
+        root.symlink_to(root)
+        yield
+        root.unlink()
+        root.with_name("away").rename(root)
 
 
 def test_a_server_whose_key_is_unknown_is_not_trusted(sshd, own_home, tmp_path):

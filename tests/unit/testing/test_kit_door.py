@@ -70,3 +70,39 @@ def test_a_plugin_author_sees_what_was_compared_and_a_deviation_that_is_none(tmp
     assert "4711" in child.stdout
     assert "[XPASS(strict)] it is said to fail, and passes" in child.stdout
     assert "2 failed" in child.stdout
+
+
+STEP_BY_STEP = """
+import pytest
+from anystore_doe.contract import Capabilities, Place, Storage
+from anystore_doe.errors import ObjectNotFoundError
+from anystore_doe.testing import StorageContract
+
+class Begun(Storage):
+    url = "begun://kit"
+    capabilities = Capabilities()
+
+    def stat(self, key):
+        raise ObjectNotFoundError("stat", self.url_of(key))
+
+    def fetch(self, key, dest, *, pin=None, watch):
+        raise PermissionError(key)
+
+class TestBegun(StorageContract):
+    @pytest.fixture
+    def place(self):
+        return Place(storage=Begun(), key="kit")
+"""
+
+
+def test_an_author_who_begins_with_stat_and_fetch_is_told_which_hooks_the_kit_needs_then(tmp_path):
+    (tmp_path / "test_author.py").write_text(STEP_BY_STEP)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", os.devnull, "-W", "error"]
+    chosen = "test_stat_tells or keeps_the_old_file or test_what_is_off"
+    child = subprocess.run([*command, "-rs", "-k", chosen, str(tmp_path)], capture_output=True, text=True, check=False)
+    asked = "write is off: override `seed(self, place, key, data)` and `remove(self, place, key)` in your test class"
+    assert child.stdout.count(asked) == 2, child.stdout
+    rule = "PermissionError where ObjectNotFoundError was expected: what is not there is an ObjectNotFoundError"
+    assert rule in child.stdout
+    assert "3 failed, 6 passed" in child.stdout
+    assert "contextlib.py" not in child.stdout, "a frame of the kit's own helpers is shown"

@@ -35,7 +35,7 @@ def anystore_doe_storages() -> Iterable[StorageEntry]:
         schemes=("hello",),
         open=open_hello,
         options=HelloOptions,
-        summary="Objects in SQLite databases, one for each hello://NAME",
+        summary="Objects in SQLite databases, one for each hello://NAME",  # what the list of plugins says of it
     )
 
 
