@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
+import stat
+import subprocess
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
@@ -10,8 +14,11 @@ from types import ModuleType
 import pytest
 from click.testing import CliRunner
 
+from anystore_doe.builtin.file.storage import FileStorage
+from anystore_doe.cli.local_files import written_place
 from anystore_doe.cli.main import main
-from anystore_doe.contract import StorageEntry, Watch, hookimpl
+from anystore_doe.contract import Place, StorageEntry, Watch, hookimpl
+from anystore_doe.errors import UsageError
 from anystore_doe.registry import Registry
 from anystore_doe.testing.memory import MemoryStorage
 
@@ -157,6 +164,90 @@ def test_cp_refuses_before_a_byte_moves(call, stores, tmp_path, arguments, code,
     result = call("cp", *arguments)
     assert (result.exit_code, said in result.stderr) == (code, True), result.stderr
     assert all(not list(storage.walk()) for storage in stores.values())
+
+
+@pytest.mark.parametrize("source", ["mem://b/x", "local"])
+def test_cp_writes_through_a_link_and_leaves_the_link(call, stores, tmp_path, source):
+    put(stores, "mem://b", x=b"new")
+    (tmp_path / "local").write_bytes(b"new")
+    (tmp_path / "far").mkdir()
+    (tmp_path / "far/kept").write_bytes(b"old")
+    (tmp_path / "hop").symlink_to("far/kept")
+    for name, target in (("link", "hop"), ("absolute", str(tmp_path / "far/kept")), ("dangling", "far/made")):
+        (tmp_path / name).symlink_to(target)
+        result = call("cp", source, name)
+        assert result.exit_code == 0, result.stderr
+        assert (tmp_path / name).is_symlink()
+        assert (tmp_path / name).read_bytes() == b"new"
+    assert result.stdout.rstrip().endswith(f"-> file://{tmp_path}/far/made")
+    assert sorted(path.name for path in (tmp_path / "far").iterdir()) == ["kept", "made"]
+    assert (tmp_path / "hop").is_symlink()
+
+
+@pytest.mark.parametrize("source", ["mem://b/x", "mem://b/", "local"])
+def test_cp_replaces_nothing_but_files(call, stores, tmp_path, monkeypatch, source):
+    put(stores, "mem://b", x=b"1")
+    (tmp_path / "local").write_bytes(b"1")
+    (tmp_path / "devices").mkdir()
+    (tmp_path / "devices/stdout").write_bytes(b"")
+    monkeypatch.setattr("anystore_doe.cli.local_files._OF_THE_SYSTEM", (str(tmp_path / "devices"),))
+    os.mkfifo(tmp_path / "pipe")
+    (tmp_path / "link").symlink_to("pipe")
+    (tmp_path / "stdout").symlink_to("devices/stdout")
+    (tmp_path / "folder").symlink_to("devices")
+    (tmp_path / "loop").symlink_to("loop")
+    name = source.rpartition("/")[2] or "x"
+    for target, said in (
+        ("pipe", "pipe is a device, a pipe or a socket, no file"),
+        ("link", f"link (a link to {tmp_path}/pipe) is a device, a pipe or a socket, no file"),
+        ("devices/stdout", "stdout is no place for a file: it is the system's"),
+        ("stdout", f"stdout (a link to {tmp_path}/devices/stdout) is no place for a file: it is the system's"),
+        ("folder", f"(a link to {tmp_path}/devices/{name}) is no place for a file: it is the system's"),
+        ("loop", "loop is a link that leads to itself"),
+    ):
+        if source.endswith("/") and target != "folder":  # what lies in a folder is all that a tree can meet
+            (tmp_path / "into").mkdir()
+            (tmp_path / "into/x").symlink_to(f"../{target}")
+            target, said = "into", said.rpartition(" is ")[2]
+        result = call("cp", source, target)
+        assert (result.exit_code, said in result.stderr) == (2, True), result.stderr
+        assert "Hint:  name a file or a folder; - as DST writes one object to standard output" in result.stderr
+        shutil.rmtree(tmp_path / "into", ignore_errors=True)
+    assert stat.S_ISFIFO((tmp_path / "pipe").stat().st_mode)
+    assert tree(tmp_path / "devices") == {"stdout": b""}
+
+
+@pytest.mark.parametrize("path", ["/dev/none", "/proc/none", "/sys/none", "/dev/shm/none"])
+def test_only_the_memory_disk_of_the_system_takes_files(path):
+    place = Place(storage=FileStorage(), key=path[1:])
+    if path.startswith("/dev/shm"):
+        assert written_place(place, hint="") == place
+        return
+    with pytest.raises(UsageError, match="it is the system's"):
+        written_place(place, hint="")
+
+
+def test_cp_to_a_dash_writes_one_object_to_stdout(call, stores, tmp_path):
+    put(stores, "mem://b", x__y=b"\x00\xff\n", z=b"")
+    assert call("cp", "mem://b/x/y", "-").stdout_bytes == b"\x00\xff\n"
+    assert call("cp", "mem://b/z", "-").stdout_bytes == b""
+    for arguments in (["mem://b/x/", "-"], ["mem://b", "-"], ["mem://b/z", "mem://b/x/y", "-"]):
+        result = call("cp", *arguments)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert "a DST of - takes one object" in result.stderr
+    assert call("cp", "mem://b/z", "-", "--json").exit_code == 2
+    assert call("cp", "mem://b/none", "-").exit_code == 3
+    call("cp", "mem://b/z", "./-")
+    assert tree(tmp_path) == {"-": b""}
+
+
+def test_a_reader_of_cp_that_went_away_is_no_error(tmp_path):
+    (tmp_path / "big").write_bytes(b"x" * 2**20)
+    command = [sys.executable, "-m", "anystore_doe.cli", "cp", str(tmp_path / "big"), "-"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout.read(10) == b"x" * 10
+        process.stdout.close()
+        assert (process.stderr.read(), process.wait()) == (b"", 141)
 
 
 @pytest.mark.parametrize("key", ["o/../../evil", "o/./x", "o//x"])
