@@ -8,6 +8,8 @@ import shutil
 import stat
 import subprocess
 import sys
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.metadata import EntryPoint, entry_points
 from types import ModuleType
 
@@ -260,6 +262,92 @@ def test_a_key_can_not_leave_the_folder_it_is_copied_to(call, stores, tmp_path, 
     result = call("cp", "mem://b/o/", "safe/")
     assert result.exit_code == 5
     assert tree(tmp_path) == {}
+
+
+@pytest.mark.parametrize("scheme", ["mem", "s3", "gs", "az", "abfss", "sftp", "nosuch"])
+@pytest.mark.parametrize("secret", ["wJalrXUtnFEMI", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"])
+def test_a_password_is_refused_and_never_shown_by_any_command(call, tmp_path, scheme, secret):
+    url = f"{scheme}://AKIA12345:{secret}@bucket/x"
+    (tmp_path / "t.csv").write_text("rpm\n1\n")
+    (tmp_path / "f").write_bytes(b"1")
+    for words in (
+        ["ls", url],
+        ["ls", url + "/", "--json"],
+        ["ls", ".", "-c", url],
+        ["cp", url, "here"],
+        ["cp", "f", url],
+        ["cp", "f", "f", url],
+        ["cp", url, "-"],
+        ["plan", url, "-t", "f"],
+        ["plan", "t.csv", "-t", url],
+        ["plan", "t.csv", "-o", "out", "--input-file", url, "true"],
+        ["policy", url],
+        ["status", url],
+        ["results", url],
+    ):
+        result = call(*words)
+        assert result.exit_code in {2, 3}, (words, result.output)
+        assert "AKIA12345" not in result.output
+        assert secret not in result.output
+    (tmp_path / "sweep.toml").write_text(f'[storage."{url}"]\nx = 1\n')
+    result = call("ls", ".")
+    assert (result.exit_code, secret in result.output) == (3, False)
+
+
+class Site(BaseHTTPRequestHandler):
+    def do_GET(self):
+        body = b"case" if self.path.partition("?")[0] == "/in/case.zip" else None
+        self.send_response(200 if body else 404)
+        self.send_header("Content-Length", str(len(body or b"")))
+        self.end_headers()
+        if body and self.command == "GET":
+            self.wfile.write(body)
+
+    do_HEAD = do_GET  # noqa: N815
+
+    def log_message(self, *arguments):
+        pass
+
+
+@pytest.fixture
+def site():
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_a_signed_url_can_be_used_and_is_never_echoed(tmp_path, monkeypatch, site):
+    monkeypatch.chdir(tmp_path)
+    query = "AWSAccessKeyId=AKIA12345&Signature=geheim%2F1/geheim2="
+    url = f"{site}/in/case.zip?{query}"
+    (tmp_path / "dl").mkdir()
+    said = ""
+    for words in (["cp", url, "dl"], ["cp", url, "dl/", "--json"], ["ls", url], ["ls", url, "--json"]):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code == 0, result.output
+        said += result.output
+    assert tree(tmp_path) == {"dl/case.zip": b"case"}
+    assert said.count(f"{site}/in/case.zip?***") == 4
+    for words in (
+        ["cp", f"{site}/none?{query}", "dl/"],
+        ["cp", f"{site}/?{query}", "dl/"],
+        ["ls", f"{site}/no?{query}"],
+    ):
+        result = CliRunner().invoke(main, words)
+        assert result.exit_code in {2, 3}, result.output
+        said += result.output
+    for words in (["plan", url], ["ls", ".", "-c", url], ["plan", "t.csv", "-t", url], ["policy", url]):
+        (tmp_path / "t.csv").write_text("rpm,output\n1,out/1\n")
+        result = CliRunner().invoke(main, words)
+        assert (result.exit_code, "case.zip?***: the URL holds a signature" in result.stderr) == (3, True), (
+            result.output
+        )
+        said += result.output
+    assert not [secret for secret in ("AKIA12345", "geheim", "Signature") if secret in said], said
 
 
 def test_settings_of_the_prefix_are_read_from_sweep_toml(call, tmp_path):

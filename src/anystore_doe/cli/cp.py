@@ -14,9 +14,9 @@ import click
 
 from anystore_doe.cli.ground import standing_on, user_state
 from anystore_doe.cli.local_files import is_local, local_path, written_place
-from anystore_doe.cli.ls import path_below
+from anystore_doe.cli.ls import own_name, path_below
 from anystore_doe.cli.options import config_option, debug_option, example, json_option
-from anystore_doe.errors import ObjectNotFoundError, StorageError, UsageError, printable, safe_url
+from anystore_doe.errors import ObjectNotFoundError, StorageError, UsageError, masked_url, safe_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,9 +69,12 @@ def cp(ctx: click.Context, sources: tuple[str, ...], target: str, config: str | 
         copies = _checked(list(_copies(ground.open_storage, sources, target)))
         for copy in _all_copied(copies):
             if not as_json:
-                click.echo(f"{copy.info.size:>14} {printable(copy.source.url)} -> {printable(copy.target.url)}")
+                click.echo(f"{copy.info.size:>14} {safe_url(copy.source.url)} -> {safe_url(copy.target.url)}")
         if as_json:
-            done = [{"source": c.source.url, "target": c.target.url, "size": c.info.size} for c in copies]
+            done = [
+                {"source": masked_url(c.source.url), "target": masked_url(c.target.url), "size": c.info.size}
+                for c in copies
+            ]
             click.echo(json.dumps({"schema": 1, "copied": done}, indent=2))
 
 
@@ -103,9 +106,15 @@ def _copies(open_storage: Opener, sources: Sequence[str], target: str) -> Iterat
         if text.endswith("/") or not source.key:
             yield from _tree(source, goal)
         else:
-            name = source.key.rpartition("/")[2]
-            there = _at(goal, name) if keeps_names else goal
+            there = _at(goal, _name(source)) if keeps_names else goal
             yield Copy(source, _stat(source), written_place(there, hint=_NO_FILE))
+
+
+def _name(source: Place) -> str:
+    name = own_name(source)
+    if not name:
+        raise UsageError(f"{safe_url(source.url)} names no file", hint="name it at DST")
+    return name
 
 
 def _tree(source: Place, goal: Place) -> Iterator[Copy]:
