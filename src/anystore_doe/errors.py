@@ -32,6 +32,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
@@ -51,16 +52,54 @@ def printable(text: str) -> str:
 
 
 def safe_url(url: str) -> str:
+    """Return ``url`` for a message: :func:`masked_url`, with control characters escaped."""
+    return printable(masked_url(url))
+
+
+def masked_url(url: str) -> str:
     """Return ``url`` without what may be a secret: user information, and the query of an http(s) URL."""
     scheme, sep, rest = url.partition("://")
     if not sep:
-        return printable(url)
-    host, slash, path = rest.partition("/")
-    if "@" in host and not scheme.startswith("abfs"):
-        host = "***@" + host.rpartition("@")[2]
-    if scheme in {"http", "https"} and "?" in path:
-        path = path.partition("?")[0] + "?***"
-    return printable(f"{scheme}://{host}{slash}{path}")
+        return url
+    user = _user_part(rest)
+    if user and (":" in user or not scheme.startswith("abfs")):  # abfs names its container there
+        rest = f"***{rest.removeprefix(user)}"
+    if scheme.lower() in {"http", "https"} and "?" in rest:
+        rest = rest.partition("?")[0] + "?***"
+    return f"{scheme}://{rest}"
+
+
+def has_password(url: str) -> bool:
+    """Tell whether a password, or a key and its secret, stands before the host of ``url``."""
+    _, sep, rest = url.partition("://")
+    return bool(sep) and ":" in _user_part(rest)
+
+
+def _user_part(rest: str) -> str:
+    """Return what stands before the ``@`` of a URL's host, ``""`` when there is none.
+
+    A secret key may hold a ``/``, and would seem to end the host: then what follows the ``:`` is no port.
+    """
+    host = rest.partition("/")[0]
+    if "@" in host:
+        return host.rpartition("@")[0]
+    after = host.partition(":")[2]
+    if after and not after.isdigit() and not host.startswith("["):
+        return rest.rpartition("@")[0]
+    return ""
+
+
+def _scrubbed(text: str, url: str) -> str:
+    """Return foreign words about ``url`` without what :func:`masked_url` masks, in any URL that they quote."""
+    scheme, _, rest = url.partition("://")
+    user = _user_part(rest)
+    if user and masked_url(url) != url:
+        text = text.replace(f"{user}@", "***@")
+    query = rest.partition("?")[2]
+    if query and scheme in {"http", "https"}:
+        text = text.replace(query, "***")
+    text = re.sub(r"(?i)(https?://[^\s?'\"]*)\?[^\s'\"<>)\]]+", r"\1?***", text)
+    return re.sub(r"(?i)(\b[a-z][a-z0-9+.-]*://)[^\s/:@'\"]*:[^\s/@'\"]*@", r"\1***@", text)
 
 
 class AnystoreDoeError(Exception):
@@ -164,7 +203,11 @@ class StorageError(AnystoreDoeError):
         hint: str = "",
         retryable: bool = False,
     ) -> None:
-        """Say ``<doing> <url>: <detail>``; ``doing`` is a verb such as ``fetch``."""
+        """Say ``<doing> <url>: <detail>``; ``doing`` is a verb such as ``fetch``.
+
+        ``detail`` may be an SDK's words: what is secret in ``url``, and in URLs that they quote, is masked.
+        """
+        detail, hint = _scrubbed(detail, url), _scrubbed(hint, url)
         url = safe_url(url)
         super().__init__(f"{doing} {url}: {detail or self._default()}", hint=hint)
         self.url = url

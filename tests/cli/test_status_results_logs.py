@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import stat
 import subprocess
 
 import pytest
@@ -30,6 +32,25 @@ def test_results_go_into_a_file(folder):
     call("run", "t.csv", "-t", "run.sh")
     assert call("results", "-o", "deep/results.csv").stdout == ""
     assert (folder / "deep/results.csv").read_text() == call("results").stdout
+
+
+def test_results_go_through_a_link_and_onto_no_folder_or_pipe(folder):
+    call("run", "t.csv", "-t", "run.sh")
+    (folder / "old.csv").write_text("old")
+    (folder / "link.csv").symlink_to("old.csv")
+    call("results", "t.csv", "-o", "link.csv")
+    assert (folder / "link.csv").is_symlink()
+    assert (folder / "old.csv").read_text() == call("results", "t.csv").stdout
+    for name in ("out", "out/", "new/"):
+        result = call("results", "t.csv", "-o", name)
+        assert (result.exit_code, result.stdout) == (2, "")
+        assert result.stderr == (
+            f"Error: {name} is a folder, and -o means a file here\nHint:  write -o {name.rstrip('/')}/results.csv\n"
+        )
+    os.mkfifo(folder / "pipe")
+    result = call("results", "t.csv", "-o", "pipe")
+    assert (result.exit_code, "is a device, a pipe or a socket, no file" in result.stderr) == (2, True)
+    assert stat.S_ISFIFO((folder / "pipe").stat().st_mode)
 
 
 def test_status_without_a_table_takes_the_only_sweep_here_with_the_options_it_was_run_with(folder):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from typing import TYPE_CHECKING
 import click
 
 from anystore_doe.cli.ground import standing_on, user_state
-from anystore_doe.cli.ls import path_below
+from anystore_doe.cli.local_files import is_local, local_path, written_place
+from anystore_doe.cli.ls import own_name, path_below
 from anystore_doe.cli.options import config_option, debug_option, example, json_option
-from anystore_doe.errors import ObjectNotFoundError, StorageError, UsageError, printable, safe_url
+from anystore_doe.errors import ObjectNotFoundError, StorageError, UsageError, masked_url, safe_url
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -24,6 +26,11 @@ if TYPE_CHECKING:
     from anystore_doe.registry import Opener
 
 AT_ONCE = 4
+
+STDOUT = "-"
+"""As DST: standard output."""
+
+_NO_FILE = f"name a file or a folder; {STDOUT} as DST writes one object to standard output"
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +46,7 @@ class Copy:
     epilog=example(
         "anystore-doe cp hsdi.zip pintle.zip s3://my-simulation-data/input/",
         "anystore-doe cp s3://my-simulation-data/output/hsdi/ hsdi/",
+        "anystore-doe cp s3://my-simulation-data/output/hsdi/thermo.out - | tail",
     )
 )
 @click.argument("sources", metavar="SRC...", nargs=-1, required=True)
@@ -51,17 +59,41 @@ def cp(ctx: click.Context, sources: tuple[str, ...], target: str, config: str | 
     """Copy each SRC to DST; both may be URLs of any store, or paths.
 
     A SRC that ends in / is copied with everything below it. A DST that ends in /, or is a folder of this machine,
-    keeps the names. What is at the destination is replaced. Between two stores, the bytes pass through a temporary
-    file of this machine.
+    keeps the names. What is at the destination is replaced; through a link, what it points to. A DST of - is standard
+    output, for one object. Between two stores, the bytes pass through a temporary file of this machine.
     """
     with standing_on(ctx, config, state_folder=user_state) as ground:
+        if target == STDOUT:
+            _write_out(ground.open_storage, sources, as_json=as_json)
+            return
         copies = _checked(list(_copies(ground.open_storage, sources, target)))
         for copy in _all_copied(copies):
             if not as_json:
-                click.echo(f"{copy.info.size:>14} {printable(copy.source.url)} -> {printable(copy.target.url)}")
+                click.echo(f"{copy.info.size:>14} {safe_url(copy.source.url)} -> {safe_url(copy.target.url)}")
         if as_json:
-            done = [{"source": c.source.url, "target": c.target.url, "size": c.info.size} for c in copies]
+            done = [
+                {"source": masked_url(c.source.url), "target": masked_url(c.target.url), "size": c.info.size}
+                for c in copies
+            ]
             click.echo(json.dumps({"schema": 1, "copied": done}, indent=2))
+
+
+def _write_out(open_storage: Opener, sources: Sequence[str], *, as_json: bool) -> None:
+    """Write the one object that is named to standard output, verified before its first byte."""
+    from anystore_doe.contract import Watch
+
+    if as_json:
+        raise UsageError("--json and a DST of - would both write to standard output", hint="leave one of them out")
+    source = open_storage(sources[0])
+    if len(sources) > 1 or sources[0].endswith("/") or not source.key:
+        raise UsageError("a DST of - takes one object", hint="name one SRC that does not end in /, or a folder as DST")
+    info = _stat(source)
+    with tempfile.TemporaryDirectory(prefix="anystore-doe-cp-") as folder:
+        path = Path(folder, "object")
+        source.storage.fetch(source.key, path, pin=info.pin, watch=Watch())
+        with path.open("rb") as file, click.open_file(STDOUT, "wb") as out:
+            shutil.copyfileobj(file, out)
+            out.flush()
 
 
 def _copies(open_storage: Opener, sources: Sequence[str], target: str) -> Iterator[Copy]:
@@ -74,8 +106,15 @@ def _copies(open_storage: Opener, sources: Sequence[str], target: str) -> Iterat
         if text.endswith("/") or not source.key:
             yield from _tree(source, goal)
         else:
-            name = source.key.rpartition("/")[2]
-            yield Copy(source, _stat(source), _at(goal, name) if keeps_names else goal)
+            there = _at(goal, _name(source)) if keeps_names else goal
+            yield Copy(source, _stat(source), written_place(there, hint=_NO_FILE))
+
+
+def _name(source: Place) -> str:
+    name = own_name(source)
+    if not name:
+        raise UsageError(f"{safe_url(source.url)} names no file", hint="name it at DST")
+    return name
 
 
 def _tree(source: Place, goal: Place) -> Iterator[Copy]:
@@ -89,7 +128,7 @@ def _tree(source: Place, goal: Place) -> Iterator[Copy]:
             raise StorageError(
                 "copy", source.storage.url_of(info.key), "its key would leave the folder it is copied to"
             )
-        yield Copy(_at(source, path), info, _at(goal, path))
+        yield Copy(_at(source, path), info, written_place(_at(goal, path), hint=_NO_FILE))
     if empty:
         raise ObjectNotFoundError("copy", source.url + "/", "there is nothing below it")
 
@@ -157,16 +196,6 @@ def _copied(copy: Copy, watch: Watch) -> Copy:
             source.storage.fetch(source.key, path, pin=copy.info.pin, watch=watch)
             target.storage.push(path, target.key, watch=watch)
     return copy
-
-
-def is_local(place: Place) -> bool:
-    """Tell whether a place is a file of this machine."""
-    return place.url.startswith("file://")
-
-
-def local_path(place: Place) -> Path:
-    """Return the path of a place of this machine."""
-    return Path("/" + place.key)
 
 
 def _at(place: Place, path: str) -> Place:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from anystore_doe.errors import DefinitionError, ObjectNotFoundError, PlanError, safe_url
+from anystore_doe.errors import DefinitionError, ObjectNotFoundError, PlanError, has_password, safe_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -104,12 +104,16 @@ def stores_of(settings: Settings) -> tuple[StoreSettings, ...]:
     """Return the settings per URL prefix.
 
     Raises:
-        DefinitionError: ``plugin`` is no text.
+        DefinitionError: ``plugin`` is no text, or a prefix holds a password.
     """
     from anystore_doe.model import StoreSettings
 
     stores = []
     for prefix, said in (settings.storage or {}).items():
+        if has_password(prefix):
+            raise DefinitionError(
+                "the URL holds a password; write options below it", where=f'storage."{safe_url(prefix)}"'
+            )
         options = dict(said)
         plugin = options.pop("plugin", None)
         if plugin is not None and not isinstance(plugin, str):
@@ -139,6 +143,7 @@ def read_bytes(open_storage: Opener, name: str, what: str) -> bytes:
     """
     if "\0" in name:
         raise PlanError(f"{what} {name!r}: a NUL character is in its name")
+    _refuse_signature(name, what)
     place = open_storage(name)
     try:
         size = place.storage.stat(place.key).size
@@ -149,6 +154,16 @@ def read_bytes(open_storage: Opener, name: str, what: str) -> bytes:
         folder = "://" not in name and Path(name).is_dir()
         found = "this is a folder" if folder else "there is no such file"
         raise PlanError(f"{what} {safe_url(name)}: {found}", hint=_near(name)) from error
+
+
+def _refuse_signature(name: str, what: str) -> None:
+    from anystore_doe.definition.urls import holds_signature
+
+    if "://" in name and holds_signature(name):
+        raise PlanError(
+            f"{what} {safe_url(name)}: the URL holds a signature, which would end up in records",
+            hint="anystore-doe cp URL FILE fetches it; then name the file",
+        )
 
 
 def _near(name: str) -> str:

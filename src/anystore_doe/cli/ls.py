@@ -10,7 +10,7 @@ import click
 
 from anystore_doe.cli.ground import standing_on
 from anystore_doe.cli.options import config_option, debug_option, example, json_option
-from anystore_doe.errors import ObjectNotFoundError, printable
+from anystore_doe.errors import ObjectNotFoundError, masked_url, printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -62,17 +62,23 @@ def objects(place: Place, *, tree: bool) -> Iterator[ObjectInfo]:
 def path_below(place: Place, key: str) -> str:
     """Return ``key`` relative to ``place``; the object at ``place`` itself keeps its own name."""
     if key == place.key:
-        return key.rpartition("/")[2]
+        return own_name(place)
     return key[len(place.key) + 1 :] if place.key else key
+
+
+def own_name(place: Place) -> str:
+    """Return the last part of a place's key; the query of an http(s) URL may be a signature, and is no part of it."""
+    key = place.key.partition("?")[0] if place.url.startswith(("http://", "https://")) else place.key
+    return key.rpartition("/")[2]
 
 
 def _as_json(place: Place, found: Iterable[ObjectInfo]) -> None:
     """Write one document object by object: a listing may be longer than memory."""
-    separator = f'{{"schema": 1, "url": {json.dumps(place.url)}, "objects": ['
+    separator = f'{{"schema": 1, "url": {json.dumps(masked_url(place.url))}, "objects": ['
     for info in found:
         item = {
             "key": path_below(place, info.key),
-            "url": place.storage.url_of(info.key),
+            "url": masked_url(place.storage.url_of(info.key)),
             "size": info.size,
             "pin": info.pin,
             "checksums": dict(info.checksums),

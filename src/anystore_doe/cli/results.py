@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from anystore_doe.cli.local_files import is_local, local_path, written_place
 from anystore_doe.cli.options import config_option, debug_option, example, json_option, work_dir_option
-from anystore_doe.errors import printable
+from anystore_doe.errors import UsageError, printable, safe_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from anystore_doe.cli.memo import Recalled
+    from anystore_doe.contract import Place
+    from anystore_doe.registry import Opener
     from anystore_doe.report.results import Result
 
 
@@ -45,6 +47,7 @@ def results(
     from anystore_doe.report.results import is_stale, result_of
 
     with recall(ctx, table, config, work_dir) as recalled:
+        goal = _goal(recalled.ground.open_storage, output)
         found, outcomes, stale = [], [], []
         for outcome in read_outcomes(recalled.sweep.runs, recalled.ground.open_storage):
             found.append(result_of(outcome))
@@ -55,10 +58,10 @@ def results(
             click.echo(f"Warning: {_stale_words(stale)}", err=True)
         for reason in dict.fromkeys(outcome.reason for outcome in outcomes if outcome.state == "unknown"):
             click.echo(f"Warning: {printable(reason)}", err=True)
-        if output is None and not as_json and sys.stdout.isatty():
+        if goal is None and not as_json and sys.stdout.isatty():
             _draw(found)
         else:
-            _write(recalled, _as_json(found) if as_json else _as_csv(found), output)
+            _write(_as_json(found) if as_json else _as_csv(found), goal)
     return exit_code_of(outcomes)
 
 
@@ -88,14 +91,30 @@ def _as_csv(found: Sequence[Result]) -> str:
     return text
 
 
-def _write(recalled: Recalled, text: str, output: str | None) -> None:
+def _goal(open_storage: Opener, output: str | None) -> Place | None:
+    """Return where ``-o`` says that the table goes, ``None`` for stdout.
+
+    Raises:
+        UsageError: it names a folder, or what is no file.
+    """
     if output is None:
+        return None
+    place = open_storage(output)
+    if output.endswith("/") or not place.key or (is_local(place) and local_path(place).is_dir()):
+        shown = safe_url(output)
+        raise UsageError(
+            f"{shown} is a folder, and -o means a file here", hint=f"write -o {shown.rstrip('/')}/results.csv"
+        )
+    return written_place(place, hint="-o names a file; without it the table goes to standard output")
+
+
+def _write(text: str, goal: Place | None) -> None:
+    if goal is None:
         click.echo(text, nl=False)
         return
     from anystore_doe.contract import Watch
 
-    place = recalled.ground.open_storage(output)
-    place.storage.push(text.encode("utf-8", "backslashreplace"), place.key, watch=Watch())
+    goal.storage.push(text.encode("utf-8", "backslashreplace"), goal.key, watch=Watch())
 
 
 def _draw(found: Sequence[Result]) -> None:

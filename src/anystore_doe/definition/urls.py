@@ -5,6 +5,8 @@ from __future__ import annotations
 import posixpath
 import re
 
+from anystore_doe.errors import has_password
+
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://", re.ASCII)
 _ONE_SLASH = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/(?!/)", re.ASCII)
 _SIGNED = re.compile(
@@ -23,6 +25,11 @@ class BadUrlError(ValueError):
 def is_url(text: str) -> bool:
     """Tell whether ``text`` starts with ``scheme://``; anything else is a path."""
     return _SCHEME.match(text) is not None
+
+
+def holds_signature(url: str) -> bool:
+    """Tell whether a query lets whoever has the URL have the object."""
+    return _SIGNED.search(url) is not None
 
 
 def absolute_url(text: str, base: str) -> str:
@@ -48,10 +55,9 @@ def absolute_url(text: str, base: str) -> str:
         if not rest.startswith("/"):
             raise BadUrlError("names a host; a file URL has three slashes: file:///folder/file")
         rest = re.sub("//+", "/", rest)
-    host = rest.partition("/")[0]
-    if "@" in host and ":" in host.rpartition("@")[0] and not scheme.startswith("abfs"):
+    if has_password(text):
         raise BadUrlError("holds a password, which would end up in records; put it into [storage] settings")
-    if _SIGNED.search(rest):
+    if holds_signature(rest):
         raise BadUrlError(
             "holds a signature, which would end up in records; leave the query away, and put what opens the store "
             "into [storage] settings"
@@ -64,8 +70,8 @@ def absolute_url(text: str, base: str) -> str:
 def _file_url(path: str, base: str) -> str:
     if not path:
         raise BadUrlError("is empty")
-    if _ONE_SLASH.match(path):
-        url = path.replace(":/", "://", 1)
+    if one := _ONE_SLASH.match(path):
+        url = path.replace(":/", ":///" if one[1].lower() == "file" else "://", 1)
         raise BadUrlError(f"has one slash after its scheme; write {url}, or ./{path} for a folder here")
     if path.startswith("~"):
         raise BadUrlError("starts with '~', which only a shell knows; write the whole path")

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from anystore_doe.contract import Place, StorageContext
-from anystore_doe.errors import PluginError, UnknownSchemeError, UsageError, printable, safe_url
+from anystore_doe.errors import PluginError, UnknownSchemeError, UsageError, has_password, printable, safe_url
 from anystore_doe.registry.hints import PLUGIN_OF_SCHEME, install_hint, repair_hint
 from anystore_doe.registry.offers import only_one
 from anystore_doe.registry.options import make_options, named_variables, portable
@@ -39,16 +39,33 @@ def whole_url(text: str) -> str:
     if _ONE_SLASH.match(text) and not os.path.exists(text):  # noqa: PTH110  as it was given
         raise UsageError(
             f"{safe_url(text)} has one slash after its scheme, and there is no such folder here",
-            hint=f"write {safe_url(text.replace(':/', '://', 1))}",
+            hint=f"write {safe_url(_two_slashes(text))}",
         )
     path = os.path.abspath(text).lstrip("/")  # noqa: PTH100  no link is followed; POSIX keeps two leading slashes
     return f"file:///{path}" + ("/" if path and text.endswith("/") else "")
+
+
+def _two_slashes(text: str) -> str:
+    """Return the URL that one with a single slash after its scheme means."""
+    return text.replace(":/", ":///" if text.lower().startswith("file:") else "://", 1)
 
 
 def _whole_prefix(text: str) -> str:
     """Return the URL that begins a prefix's URLs, without ``/`` at its end but for those of a bare ``scheme://``."""
     prefix = whole_url(text).rstrip("/")
     return f"{prefix}//" if prefix.endswith(":") and "/" not in prefix else prefix
+
+
+def _refuse_password(url: str) -> None:
+    """Refuse a URL with a password before any plugin sees it: plugins and SDKs quote URLs."""
+    if has_password(url):
+        shown = safe_url(url)
+        host = shown.partition("***@")[2].partition("/")[0]
+        raise UsageError(
+            f"a URL with a password in it: {shown}",
+            hint=f'leave it out; what opens the store goes under [storage."{url.partition("://")[0]}://{host}/"] in '
+            "sweep.toml, or to where the store's own tools look",
+        )
 
 
 class Chooser:
@@ -154,9 +171,10 @@ class Opener:
         Raises:
             PluginError: no plugin, or several, serve it (see :meth:`Chooser.choose`), or the plugin lacks a library.
             DefinitionError: its settings are wrong.
-            UsageError: its key starts with ``/``.
+            UsageError: it holds a password, names no bucket, or its key starts with ``/``.
         """
         url = whole_url(url)
+        _refuse_password(url)
         store = self._settings_of(url)
         offer = self._chooser.choose(url, store.plugin if store else None)
         root, key = offer.entry.split(url)

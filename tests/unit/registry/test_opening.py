@@ -216,3 +216,35 @@ def test_settings_of_a_prefix_that_is_not_used_may_need_a_missing_plugin():
 def test_a_secret_is_in_no_repr_of_options():
     assert "geheim" not in repr(Options(token="geheim", config_file="c"))
     assert "config_file='c'" in repr(Options(token="geheim", config_file="c"))
+
+
+SECRET = "wJalrXUtnFEMI/K7MDENG+bPxRfiCY"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        (f"t://AKIA1:{SECRET}@b/x", "t://***@b/x"),
+        ("t://me:wJalrXUtnFEMI@b/x?y=1", "t://***@b/x?y=1"),
+        ("abfss://c:wJalrXUtnFEMI@acc.dfs.core.windows.net/x", "abfss://***@acc.dfs.core.windows.net/x"),
+        ("nosuch://me:wJalrXUtnFEMI@host:22/x", "nosuch://***@host:22/x"),
+        ("https://me:wJalrXUtnFEMI@host/x?sig=wJalrXUtnFEMI", "https://***@host/x?***"),
+    ],
+)
+def test_a_password_in_a_url_is_refused_before_any_plugin_sees_it(url, shown):
+    with pytest.raises(UsageError) as raised:
+        opener()(url)
+    assert raised.value.message == f"a URL with a password in it: {shown}"
+    assert "wJalrXUtnFEMI" not in raised.value.hint
+
+
+@pytest.mark.parametrize("url", ["t://me@b/x", "t://b:8080/x", "t://b/x:y@z", "t://[::1]/x@y", "t://[::1]:22/x@y"])
+def test_users_ports_and_keys_are_no_passwords(url):
+    assert opener()(url).storage.url == url.rpartition("/")[0]
+
+
+@pytest.mark.parametrize(("text", "meant"), [("file:/tmp/x", "file:///tmp/x"), ("s3:/b/x", "s3://b/x")])
+def test_one_slash_after_the_scheme_is_refused_with_the_url_that_works(text, meant):
+    with pytest.raises(UsageError) as raised:
+        opener()(text)
+    assert raised.value.hint == f"write {meant}"
