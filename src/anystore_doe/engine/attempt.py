@@ -50,6 +50,7 @@ class Attempt:
         foreign: Paths under the output URL that are not ours, as they were found after the claim.
         before: The work folder as it was when the solver was started.
         recorded: Whether the store has a record of this attempt.
+        adopted: Whether an earlier attempt solved it, and this one only brings it home.
         commit_sent: Whether the store may have the commit: from then on the record stays as the commit knows it.
     """
 
@@ -72,6 +73,7 @@ class Attempt:
         self.before: Mapping[str, Stamp] = {}
         self.nonce = ""
         self.recorded = False
+        self.adopted = False
         self.commit_sent = False
         self._step: Step = "claim"
         self._since: float | None = None

@@ -11,9 +11,8 @@ import traceback
 from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
-from anystore_doe.engine import logs, records
+from anystore_doe.engine import logs, pending, records
 from anystore_doe.engine.attempt import claimed
-from anystore_doe.engine.fingerprint import identities
 from anystore_doe.engine.outputs import find_outputs, missing_required, planned_files, push_outputs, snapshot
 from anystore_doe.engine.slots import SlotsClosedError
 from anystore_doe.engine.solving import check_ended, measure, solve_request
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from anystore_doe.engine.attempt import Attempt
-    from anystore_doe.engine.outputs import Outputs
+    from anystore_doe.engine.staging import Staged
 
 _OF_PATHS = {errno.ENOENT, errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP}
 """What the system says about paths: the run's own doing, not a lack of this machine's."""
@@ -54,71 +53,94 @@ def live_run(attempt: Attempt) -> None:
         StoppedError: the worker was told to stop.
         AnystoreDoeError: the run failed; its record is in the store where that could be written.
     """
-    ordered, crew = attempt.ordered, attempt.crew
-    recipe, around = crew.order.recipe, crew.around
+    crew = attempt.crew
     with ExitStack() as life:
         with crew.gate_in:  # the claim too: runs are taken in table order, and not before their turn to be fetched
             life.enter_context(claimed(attempt))
             life.enter_context(_failures_recorded(attempt))
-            attempt.make_folder()
-            attempt.step("fetch")
-            staged, parcels = fetch_inputs(
-                ordered.inputs,
-                attempt.work,
-                attempt.folder / "parcels",
-                open_storage=around.open_storage,
-                watch=attempt.watch,
-            )
-            attempt.step("unpack")
-            unpack_inputs(parcels, staged, attempt.work, archives=around.archives, watch=attempt.watch)
-        attempt.step("render")
-        start = start_folder(attempt.work, recipe.chdir)
-        attempt.scripts = render_files(recipe, ordered.run.values, attempt.work, start)
-        attempt.before = snapshot(attempt.work)
-        attempt.pause()
-        with crew.slots.seat() as seat:
-            attempt.step("solve", slot=seat.index)
-            attempt.exit = seat.solve(solve_request(attempt, seat, start))
-        check_ended(attempt.exit, recipe.timeout_s)
+            solved = pending.adopt(attempt)
+            staged = _stage_in(attempt) if solved is None else None
+        if staged is not None:
+            _solve(attempt)
+            solved = pending.keep(attempt, staged)
+        assert solved is not None  # noqa: S101  solved now or before
         attempt.is_solved()
-        if missing := missing_required(attempt.work, recipe.require):
-            raise RunError(f"the solver ended well, and left nothing that matches {', '.join(map(repr, missing))}")
-        if recipe.metrics:
-            attempt.pause()
-            with crew.slots.measuring() as seat:
-                attempt.step("measure")
-                attempt.metrics = measure(attempt, seat, start)
         attempt.pause()
         with crew.gate_out:
             attempt.step("push")
-            _push_outputs(attempt, find_outputs(attempt.work, attempt.before, recipe))
+            _push_outputs(attempt)
             _push_logs(attempt)
             attempt.step("commit")
-            attempt.commit(identities(ordered.inputs, staged.digests), staged.bytes)
+            attempt.commit(solved.inputs, solved.bytes_in)
     attempt.step("clean")
     attempt.clean()
     attempt.clean_earlier()
 
 
-def _push_outputs(attempt: Attempt, outputs: Outputs) -> None:
+def _stage_in(attempt: Attempt) -> Staged:
+    """Fetch the inputs into the attempt's folder, and unpack them."""
+    around = attempt.crew.around
+    attempt.make_folder()
+    attempt.step("fetch")
+    staged, parcels = fetch_inputs(
+        attempt.ordered.inputs,
+        attempt.work,
+        attempt.folder / "parcels",
+        open_storage=around.open_storage,
+        watch=attempt.watch,
+    )
+    attempt.step("unpack")
+    unpack_inputs(parcels, staged, attempt.work, archives=around.archives, watch=attempt.watch)
+    return staged
+
+
+def _solve(attempt: Attempt) -> None:
+    """Render, solve in a slot, measure, and look what was left."""
+    crew, recipe = attempt.crew, attempt.crew.order.recipe
+    attempt.step("render")
+    start = start_folder(attempt.work, recipe.chdir)
+    attempt.scripts = render_files(recipe, attempt.run.values, attempt.work, start)
+    attempt.before = snapshot(attempt.work)
+    attempt.pause()
+    with crew.slots.seat() as seat:
+        attempt.step("solve", slot=seat.index)
+        attempt.exit = seat.solve(solve_request(attempt, seat, start))
+    check_ended(attempt.exit, recipe.timeout_s)
+    attempt.is_solved()
+    if missing := missing_required(attempt.work, recipe.require):
+        raise RunError(f"the solver ended well, and left nothing that matches {', '.join(map(repr, missing))}")
+    if recipe.metrics:
+        attempt.pause()
+        with crew.slots.measuring() as seat:
+            attempt.step("measure")
+            attempt.metrics = measure(attempt, seat, start)
+    _look_what_is_left(attempt)
+
+
+def _look_what_is_left(attempt: Attempt) -> None:
+    """Find the outputs, and their digests as the solver left them."""
+    outputs = find_outputs(attempt.work, attempt.before, attempt.crew.order.recipe)
+    attempt.links = outputs.links
+    attempt.files = planned_files(attempt.work, outputs.files)
+
+
+def _push_outputs(attempt: Attempt) -> None:
     """Push outputs; before the first byte, say in the attempt's record what will be pushed.
 
     What is not ours is found before that: a path in a record is a path that a later attempt may delete.
     """
     place, recipe = attempt.place, attempt.crew.order.recipe
-    attempt.links = outputs.links
-    if not outputs.files:
+    paths = {file.path for file in attempt.files}
+    if not paths:
         return
-    if taken := attempt.foreign.intersection(outputs.files):
+    if taken := attempt.foreign & paths:
         url = place.storage.url_of(place.at(min(taken)))
         raise ObjectExistsError("push", url, "there is an object that is not ours", hint="move it, or narrow --outputs")
-    attempt.files = planned_files(attempt.work, outputs.files)
     attempt.record("pushing")
     push_outputs(
         attempt.files, attempt.work, place, occupied=attempt.strays, durable=recipe.durable, watch=attempt.watch
     )
-    pushed = set(outputs.files)
-    attempt.strays = tuple(path for path in attempt.strays if path not in pushed)
+    attempt.strays = tuple(path for path in attempt.strays if path not in paths)
 
 
 def _push_logs(attempt: Attempt) -> None:
@@ -181,7 +203,8 @@ def _fail(attempt: Attempt, error: AnystoreDoeError) -> None:
             _push_logs(attempt)
         if recipe.push_failed and attempt.current_step in {"solve", "measure"}:
             with _second_failure_noted(attempt, "its outputs could not be pushed"):
-                _push_outputs(attempt, find_outputs(attempt.work, attempt.before, recipe))
+                _look_what_is_left(attempt)
+                _push_outputs(attempt)
     with _second_failure_noted(attempt, "its failure could not be recorded"):
         attempt.record("failed", error)
 

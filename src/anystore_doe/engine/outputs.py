@@ -67,9 +67,13 @@ LINKS_SHOWN = 5
 """How many links a remark names."""
 
 
-def remark(files: int, links: Sequence[str]) -> str:
-    """Return what is to be said about a run that went well: it left nothing, or links that were not pushed."""
-    words = [] if files else ["no outputs were left"]
+def remark(files: int, links: Sequence[str], *, adopted: bool = False) -> str:
+    """Return what is to be said about a run that went well: it left nothing, or links that were not pushed.
+
+    ``adopted``: it was solved by an attempt that did not come to its end.
+    """
+    words = ["solved before, and uploaded now"] if adopted else []
+    words += [] if files else ["no outputs were left"]
     if links:
         shown = ", ".join(links[:LINKS_SHOWN]) + (", ..." if len(links) > LINKS_SHOWN else "")
         words.append(f"links and special files are not pushed: {shown}")

@@ -151,7 +151,7 @@ class _Shift:
             self._crew.around.logger.exception("run %s met a bug of ours", ordered.run.run_id)
             self._failed(attempt, InternalError(f"a bug of ours: {type(error).__name__}: {error}"))
         else:
-            attempt.end("committed", message=remark(len(attempt.files), attempt.links))
+            attempt.end("committed", message=remark(len(attempt.files), attempt.links, adopted=attempt.adopted))
 
     def _failed(self, attempt: Attempt, error: AnystoreDoeError) -> None:
         attempt.end("failed", error)

@@ -27,6 +27,7 @@ from anystore_doe.model.records import (
     FileRecord,
     InputIdentity,
     RunEvent,
+    Solved,
     SolveRequest,
     Step,
 )
@@ -63,6 +64,7 @@ __all__ = [
     "Run",
     "RunEvent",
     "SolveRequest",
+    "Solved",
     "Step",
     "StoreSettings",
     "Sweep",

@@ -163,6 +163,35 @@ class Commit:
     schema: int = SCHEMA
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Solved:
+    """``solved.json`` beside a work folder: a solver's end, written before its outputs are pushed.
+
+    It lets an engine that comes later push what is there instead of solving it again.
+
+    Attributes:
+        fingerprint: Digest of the definition that was solved.
+        pinned: The inputs as they were planned: the same pins are the same inputs.
+        inputs: The inputs as the commit will keep them.
+        bytes_in: What was fetched.
+        files: What is to be pushed, with the digests of the files as the solver left them.
+    """
+
+    run_id: str
+    fingerprint: str
+    pinned: tuple[InputIdentity, ...]
+    inputs: tuple[InputIdentity, ...]
+    bytes_in: int
+    exit: ExitRecord
+    started_at: float
+    scripts: Mapping[str, str] = field(default_factory=dict)
+    files: tuple[FileRecord, ...] = ()
+    links: tuple[str, ...] = ()
+    metrics: Mapping[str, str] = field(default_factory=dict)
+    timings: Mapping[str, float] = field(default_factory=dict)
+    schema: int = SCHEMA
+
+
 Step = Literal["claim", "fetch", "unpack", "render", "solve", "measure", "push", "commit", "clean"]
 """The steps of a run's life after plan, in their order."""
 
