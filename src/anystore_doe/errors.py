@@ -28,6 +28,7 @@
     ├── LocalResourceError                8   (OSError) disk, memory, file limits of this machine
     ├── StateError                        9   our own records are damaged or of a newer schema
     └── InternalError                    70   a bug of ours
+        └── PluginBugError               70   a bug of a plugin; the error that it raised is the ``__cause__``
 """
 
 from __future__ import annotations
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 
 _LONGEST_NAME = 200
 """Characters that are shown of a server's code or request id."""
+
+
+_SAID = 300
+"""Characters of a foreign error that are quoted."""
 
 
 def printable(text: str) -> str:
@@ -89,7 +94,7 @@ def _user_part(rest: str) -> str:
     return ""
 
 
-def _scrubbed(text: str, url: str) -> str:
+def scrubbed(text: str, url: str = "") -> str:
     """Return foreign words about ``url`` without what :func:`masked_url` masks, in any URL that they quote."""
     scheme, _, rest = url.partition("://")
     user = _user_part(rest)
@@ -207,7 +212,7 @@ class StorageError(AnystoreDoeError):
 
         ``detail`` may be an SDK's words: what is secret in ``url``, and in URLs that they quote, is masked.
         """
-        detail, hint = _scrubbed(detail, url), _scrubbed(hint, url)
+        detail, hint = scrubbed(detail, url), scrubbed(hint, url)
         url = safe_url(url)
         super().__init__(f"{doing} {url}: {detail or self._default()}", hint=hint)
         self.url = url
@@ -375,3 +380,13 @@ class InternalError(AnystoreDoeError):
     """A bug of ours."""
 
     exit_code = 70
+
+
+class PluginBugError(InternalError):
+    """A plugin raised what is no error of this tree, or can not be called as the contract says."""
+
+    def __init__(self, plugin: str, error: BaseException) -> None:
+        """Name the plugin and what it raised: in words, for whoever writes the plugin."""
+        said = " ".join(scrubbed(str(error)).split())
+        words = f"{type(error).__name__}: {said[:_SAID]}{'…' if said[_SAID:] else ''}"
+        super().__init__(f"a bug of the plugin {plugin}: {words}", hint="please report it to whoever makes the plugin")

@@ -32,6 +32,13 @@ BROKEN = {
         "PluginError",
         "offered a str",
     ),
+    "text": (
+        "from anystore_doe.contract import StorageEntry, hookimpl\n\n"
+        "@hookimpl\ndef anystore_doe_storages():\n"
+        "    return [StorageEntry(schemes='shelf', open=lambda url, options, context: None, summary='')]\n",
+        "PluginError",
+        'schemes is a str, not a tuple: schemes=("shelf",)',
+    ),
     "event": (
         "from anystore_doe.contract import hookimpl\n\n"
         "@hookimpl\ndef anystore_doe_run_event(event):\n    raise OSError('no licence')\n",
@@ -87,3 +94,71 @@ def test_what_a_broken_plugin_says_can_not_steer_the_terminal(tmp_path: Path):
     done = desk_of(tmp_path)("plugins", PYTHONPATH=str(site))
     assert "\x1b" not in done.stdout
     assert "OSError: \\x1b[2Jgone broken  s3" in done.stdout
+
+
+def test_a_plugin_whose_hook_is_not_marked_is_listed_as_silent(tmp_path: Path):
+    site = write_plugin(
+        tmp_path / "site", "acme-silent", "silent", source="def anystore_doe_storages():\n    return []\n"
+    )
+    told = desk_of(tmp_path)("plugins", PYTHONPATH=str(site)).stdout
+    (row,) = [line for line in told.splitlines() if "acme-silent" in line]
+    assert row.startswith("silent ")
+    assert row.endswith("offers nothing: is @hookimpl missing?")
+
+
+def test_a_scheme_that_two_offer_is_marked(tmp_path: Path):
+    for name in ("one", "two"):
+        write_plugin(tmp_path / "site", f"acme-{name}", f"{name}_shelf", source=shelf("pass"))
+    told = desk_of(tmp_path)("plugins", PYTHONPATH=str(tmp_path / "site")).stdout
+    rows = [line for line in told.splitlines() if " shelf " in line]
+    assert len(rows) == 2
+    assert all("shelf:// is offered by others too" in row for row in rows)
+
+
+def shelf(stat: str, opened: str = "Shelf(url)", methods: str = "") -> str:
+    """Return a plugin that serves shelf://, whose ``stat`` has this body."""
+    return f"""
+from anystore_doe.contract import Storage, StorageEntry, hookimpl
+
+class Shelf(Storage):
+    def __init__(self, url):
+        self.url = url
+
+    def stat(self, key):
+        {stat}
+
+    def fetch(self, key, dest, *, pin=None, watch):
+        raise KeyError(key)
+{methods}
+
+def open_shelf(url, options, context):
+    return {opened}
+
+@hookimpl
+def anystore_doe_storages():
+    return [StorageEntry(schemes=("shelf",), open=open_shelf, summary="Shelves")]
+"""
+
+
+BUGS = {
+    "stat": (shelf("return {}[key]"), "KeyError: 'in'"),
+    "open": (shelf("pass", "Shelf()"), "TypeError: Shelf.__init__() missing 1 required positional argument: 'url'"),
+    "what": (shelf("pass", "42"), "TypeError: open returned a int, not a Storage"),
+    "factory": (
+        shelf("pass").replace("(url, options, context)", "(url)"),
+        "TypeError: open_shelf() takes 1",
+    ),
+}
+
+
+@pytest.mark.parametrize("bug", BUGS)
+def test_a_bug_of_a_plugin_is_called_that_plugins(tmp_path: Path, bug: str):
+    source, words = BUGS[bug]
+    site = write_plugin(tmp_path / "site", "acme-shelf", "acme_shelf", source=source)
+    desk = desk_of(tmp_path, {"t.csv": "input,output\nshelf://mine/in,./out/\n"})
+    for command in (("ls", "shelf://mine/in"), ("plan", "t.csv", "--", "true")):
+        said = desk(*command, exit_code=70, PYTHONPATH=str(site)).stderr
+        assert f"a bug of the plugin acme-shelf 1.0 (acme-shelf): {words}" in said
+        assert "--debug shows it" in said
+        assert "Traceback" not in said
+    assert "Traceback" in desk("ls", "shelf://mine/in", "--debug", exit_code=70, PYTHONPATH=str(site)).stderr

@@ -9,13 +9,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from anystore_doe.errors import AnystoreDoeError, InternalError, LocalResourceError, printable
+from anystore_doe.errors import AnystoreDoeError, InternalError, LocalResourceError, PluginBugError, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from anystore_doe.registry import Registry
+
 DEBUG = "anystore_doe.debug"
 """Key in click's shared ``meta``: whether tracebacks are shown."""
+
+REGISTRY = "anystore_doe.registry"
+"""Key in click's shared ``meta``: the plugins, so that one of them can be blamed."""
 
 INTERRUPTED = 128 + 2
 PIPE_CLOSED = 128 + 13
@@ -58,7 +63,7 @@ class Boundary(click.Group):
             click.echo("Interrupted.", err=True)
             return INTERRUPTED
         except Exception as error:  # noqa: BLE001  the last place where anything can be turned into words
-            return _shown(error, debug=bool(ctx.meta.get(DEBUG)))
+            return _shown(error, debug=bool(ctx.meta.get(DEBUG)), registry=ctx.meta.get(REGISTRY))
         return code if isinstance(code, int) else 0
 
 
@@ -83,16 +88,17 @@ def show(error: AnystoreDoeError) -> None:
         click.echo(f"Hint:  {printable(error.hint)}", err=True)
 
 
-def _shown(error: Exception, *, debug: bool) -> int:
+def _shown(error: Exception, *, debug: bool, registry: Registry | None = None) -> int:
     if isinstance(error, BrokenPipeError) and _reader_is_gone():
         return _quietly()
     ours = _in_our_words(error)
-    if debug or ours is None:
-        trace = _traceback(error)
-        if debug:
-            click.echo(printable(trace), err=True)
-        if ours is None:
-            ours = _bug(error, trace)
+    if ours is None and registry is not None:
+        ours = registry.bug_of(error)
+    trace = _traceback(error) if debug or ours is None or isinstance(ours, PluginBugError) else ""
+    if debug:
+        click.echo(printable(trace), err=True)
+    if ours is None or isinstance(ours, PluginBugError):
+        ours = _bug(error, trace, ours)
     show(ours)
     return ours.exit_code
 
@@ -108,19 +114,30 @@ def _in_our_words(error: Exception) -> AnystoreDoeError | None:
     return None
 
 
-def _bug(error: Exception, trace: str) -> InternalError:
-    """Keep the traceback in a file that only the user can read: it may quote what must not be shown."""
+def _bug(error: Exception, trace: str, plugin: PluginBugError | None) -> InternalError:
+    """Say whose bug it is, and where the traceback of it is kept."""
+    file = _kept(trace)
+    if plugin is not None:
+        where = f"traceback in {file}; --debug shows it" if file else "--debug shows its traceback"
+        return InternalError(f"{plugin.message} ({where})", hint=plugin.hint)
+    name = type(error).__name__
+    if not file:
+        return InternalError(f"a bug of anystore-doe: {name}", hint="the same command with --debug shows where")
+    return InternalError(f"a bug of anystore-doe: {name}; its traceback is in {file}", hint="please report it")
+
+
+def _kept(trace: str) -> str:
+    """Keep a traceback in a file that only the user can read: it may quote what must not be shown. Return its path."""
     import tempfile
 
-    name = type(error).__name__
     try:
         with tempfile.NamedTemporaryFile(
             "w", prefix="anystore-doe-bug-", suffix=".txt", delete=False, encoding="utf-8", errors="backslashreplace"
         ) as file:
             file.write(trace)
     except OSError:
-        return InternalError(f"a bug of anystore-doe: {name}", hint="the same command with --debug shows where")
-    return InternalError(f"a bug of anystore-doe: {name}; its traceback is in {file.name}", hint="please report it")
+        return ""
+    return file.name
 
 
 def _traceback(error: Exception) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from anystore_doe.cli.boundary import REGISTRY
 from anystore_doe.errors import DefinitionError, ObjectNotFoundError, PlanError, has_password, safe_url
 
 if TYPE_CHECKING:
@@ -44,10 +45,12 @@ class Ground:
 
 
 def registry_of(ctx: click.Context) -> Registry:
-    """Return the registry that the caller passed on, else discover what is installed."""
+    """Return the registry that the caller passed on, else discover what is installed; the boundary finds it too."""
     from anystore_doe.registry import Registry
 
-    return ctx.obj if isinstance(ctx.obj, Registry) else Registry.discover(os.environ)
+    found = ctx.obj if isinstance(ctx.obj, Registry) else Registry.discover(os.environ)
+    ctx.meta[REGISTRY] = found
+    return found
 
 
 def _no_state(_settings: Settings, _folder: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import click
@@ -61,15 +62,20 @@ def _rows(registry: Registry) -> list[dict[str, str]]:
             }
         )
 
+    claims = Counter(scheme for storage in registry.storage_offers() for scheme in storage.entry.schemes)
     for storage in registry.storage_offers():
         names = [*storage.entry.schemes, *(f"https://*{host}" for host in storage.entry.hosts)]
-        add("storage", " ".join(names), storage.plugin, storage.entry.summary)
+        twice = [f"{scheme}://" for scheme in storage.entry.schemes if claims[scheme] > 1]
+        remark = f" ({', '.join(twice)} is offered by others too: settings say which)" if twice else ""
+        add("storage", " ".join(names), storage.plugin, storage.entry.summary + remark)
     for executor in registry.executor_offers():
         add("executor", executor.entry.name, executor.plugin, executor.entry.summary)
     for archive in registry.archive_offers():
         add("archive", " ".join(archive.entry.suffixes), archive.plugin, archive.entry.summary)
     for name, error in registry.broken.items():
         add("broken", name, registry.plugins[name], f"{type(error).__name__}: {error}")
+    for plugin in registry.silent:
+        add("silent", plugin.name, plugin, "offers nothing: is @hookimpl missing?")
     for plugin in registry.blocked:
         add("blocked", plugin.name, plugin, "kept out by ANYSTORE_DOE_BLOCK_PLUGINS")
     return rows

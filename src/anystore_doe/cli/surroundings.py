@@ -40,6 +40,7 @@ def surroundings(
         notify=notify,
         logger=logging.getLogger("anystore_doe"),
         versions=_versions(registry),
+        bug_of=registry.bug_of,
     )
 
 

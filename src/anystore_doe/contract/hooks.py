@@ -16,6 +16,7 @@ import pluggy
 from anystore_doe.contract.archive import Archive  # noqa: TC001
 from anystore_doe.contract.executor import Executor, ExecutorContext  # noqa: TC001
 from anystore_doe.contract.storage import Storage, StorageContext  # noqa: TC001
+from anystore_doe.errors import PluginError
 
 if TYPE_CHECKING:
     from anystore_doe.model import RunEvent  # not at run time: listing plugins needs no record of a sweep
@@ -55,6 +56,13 @@ def _split_after_host(url: str) -> tuple[str, str]:
     return f"{scheme}://{host}", key
 
 
+def _check_tuples(**given: object) -> None:
+    for name, value in given.items():
+        if not isinstance(value, tuple):
+            shown = f'{name}=("{value}",)' if isinstance(value, str) else f"{name}=(…,)"
+            raise PluginError(f"{name} is a {type(value).__name__}, not a tuple: {shown}")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StorageEntry:
     """One storage offer.
@@ -85,6 +93,14 @@ class StorageEntry:
     blank_env: tuple[tuple[str, str], ...] = ()
     split: Callable[[str], tuple[str, str]] = _split_after_host
     share: Callable[[Any], Mapping[str, str]] = _nothing_to_share
+
+    def __post_init__(self) -> None:
+        """Refuse a text where a tuple of texts is meant: each of its letters would be a scheme.
+
+        Raises:
+            PluginError: it is one.
+        """
+        _check_tuples(schemes=self.schemes, hosts=self.hosts, credential_env=self.credential_env)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from anystore_doe.contract.storage import Watch
+from anystore_doe.errors import InternalError
 
 if TYPE_CHECKING:
     import logging
@@ -76,6 +77,7 @@ class Surroundings:
         notify: Told every event, from any thread; returns soon, raises nothing.
         logger: For remarks; never for secrets.
         versions: Names and versions that a commit says it was made by.
+        bug_of: Returns the error that names the plugin whose code raised what nobody should; ``None``: it was ours.
     """
 
     open_storage: Callable[[str], Place]
@@ -86,6 +88,13 @@ class Surroundings:
     notify: Callable[[RunEvent], None]
     logger: logging.Logger
     versions: Mapping[str, str] = field(default_factory=dict)
+    bug_of: Callable[[BaseException], InternalError | None] = lambda _error: None
+
+    def bug(self, error: BaseException, hint: str = "") -> InternalError:
+        """Return the error to raise for one that no part of ours, and no plugin, should have raised."""
+        whose = self.bug_of(error) or InternalError(f"a bug of ours: {type(error).__name__}: {error}")
+        whose.hint = hint or whose.hint
+        return whose
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

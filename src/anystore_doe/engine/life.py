@@ -20,7 +20,6 @@ from anystore_doe.engine.staging import fetch_inputs, render_files, start_folder
 from anystore_doe.errors import (
     AnystoreDoeError,
     CancelledTransferError,
-    InternalError,
     LocalResourceError,
     ObjectExistsError,
     RunError,
@@ -170,7 +169,7 @@ def _failures_recorded(attempt: Attempt) -> Iterator[None]:
         trace = attempt.folder / "traceback.txt"
         with suppress(OSError):
             trace.write_text(traceback.format_exc(), encoding="utf-8", errors="backslashreplace")
-        bug = InternalError(f"a bug of ours: {type(error).__name__}: {error}", hint=f"please report {trace}")
+        bug = attempt.crew.around.bug(error, hint=f"please report {trace}")
         _fail(attempt, bug)
         raise bug from error
 

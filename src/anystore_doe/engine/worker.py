@@ -17,7 +17,7 @@ from anystore_doe.engine.life import StoppedError, live_run
 from anystore_doe.engine.outputs import remark
 from anystore_doe.engine.slots import SlotPool
 from anystore_doe.engine.workroot import runs_folder, worker_at_work
-from anystore_doe.errors import AnystoreDoeError, InternalError, LocalResourceError
+from anystore_doe.errors import AnystoreDoeError, LocalResourceError
 from anystore_doe.processes import this_process
 
 if TYPE_CHECKING:
@@ -149,7 +149,7 @@ class _Shift:
             self._failed(attempt, error)
         except Exception as error:
             self._crew.around.logger.exception("run %s met a bug of ours", ordered.run.run_id)
-            self._failed(attempt, InternalError(f"a bug of ours: {type(error).__name__}: {error}"))
+            self._failed(attempt, self._crew.around.bug(error))
         else:
             attempt.end("committed", message=remark(len(attempt.files), attempt.links, adopted=attempt.adopted))
 

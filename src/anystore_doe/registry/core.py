@@ -7,8 +7,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from anystore_doe.contract import ArchiveEntry, ExecutorEntry, StorageEntry
-from anystore_doe.errors import UnknownExecutorError
+from anystore_doe.errors import PluginBugError, PluginError, UnknownExecutorError, printable
 from anystore_doe.registry.archives import Archives
+from anystore_doe.registry.blame import OURS, calling, plugin_to_blame
+from anystore_doe.registry.hints import repair_hint
 from anystore_doe.registry.loading import Loaded, Plugin, load_plugins
 from anystore_doe.registry.offers import Offer, listed, only_one
 from anystore_doe.registry.opening import Chooser, Opener
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
 
     from anystore_doe.contract import Executor, ExecutorContext
+    from anystore_doe.errors import InternalError
     from anystore_doe.model import Plain, RunEvent, StoreSettings
 
 
@@ -57,6 +60,16 @@ class Registry:
     def blocked(self) -> tuple[Plugin, ...]:
         """Plugins that the block list kept out."""
         return self._loaded.blocked
+
+    @property
+    def silent(self) -> tuple[Plugin, ...]:
+        """Plugins that were loaded and have no hook: what they define is seen by nobody."""
+        manager = self._loaded.manager
+        return tuple(
+            plugin
+            for name, plugin in self.plugins.items()
+            if (module := manager.get_plugin(name)) is not None and not manager.get_hookcallers(module)
+        )
 
     def storage_offers(self) -> list[Offer[StorageEntry]]:
         """Return what plugins offer as storages, in the order of plugins."""
@@ -102,22 +115,43 @@ class Registry:
             UnknownExecutorError: no plugin offers it.
             PluginClashError: two plugins offer it.
         """
+        return self._executor(name).entry
+
+    def _executor(self, name: str) -> Offer[ExecutorEntry]:
         offers = self.executor_offers()
         fitting = [offer for offer in offers if offer.entry.name == name]
         if not fitting:
             raise UnknownExecutorError(name, known=[offer.entry.name for offer in offers])
-        return only_one(fitting, f"the executor {name}").entry
+        return only_one(fitting, f"the executor {name}")
 
     def open_executor(self, name: str, options: Mapping[str, Plain], context: ExecutorContext) -> Executor:
         """Open the executor ``name``; the caller closes it.
 
         Raises:
             PluginError: as :meth:`executor`.
+            PluginBugError: its plugin can not be called as the contract says.
             DefinitionError: its options are wrong.
         """
-        entry = self.executor(name)
+        offer = self._executor(name)
+        entry = offer.entry
         made = make_options(entry.options, options, where="executor", environ=context.worker_env, base=Path.cwd())
-        return entry.open(made, context)
+        try:
+            with calling(offer.plugin):
+                return entry.open(made, context)
+        except ImportError as error:
+            what = f"the executor {name} can not be used: {offer.plugin} lacks a library ({printable(str(error))})"
+            raise PluginError(what, hint=repair_hint(offer.plugin.distribution)) from error
+
+    def bug_of(self, error: BaseException) -> InternalError | None:
+        """Return the error that names the plugin whose code raised ``error``, ``None`` where that was ours."""
+        packages = {}
+        for name, plugin in self.plugins.items():
+            module = getattr(self._loaded.manager.get_plugin(name), "__name__", "")
+            packages[module.partition(".")[0]] = plugin
+        blamed = plugin_to_blame(
+            error, {package: one for package, one in packages.items() if package not in {"", OURS}}
+        )
+        return PluginBugError(str(blamed), error) if blamed else None
 
     def credential_env(self) -> tuple[str, ...]:
         """Return the patterns of the variables that carry credentials, over all plugins, sorted."""

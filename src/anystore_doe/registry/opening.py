@@ -8,8 +8,9 @@ import threading
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from anystore_doe.contract import Place, StorageContext
+from anystore_doe.contract import Place, Storage, StorageContext
 from anystore_doe.errors import PluginError, UnknownSchemeError, UsageError, has_password, printable, safe_url
+from anystore_doe.registry.blame import calling
 from anystore_doe.registry.hints import PLUGIN_OF_SCHEME, install_hint, repair_hint
 from anystore_doe.registry.offers import only_one
 from anystore_doe.registry.options import make_options, named_variables, portable
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
     from pathlib import Path
 
-    from anystore_doe.contract import Storage, StorageEntry
+    from anystore_doe.contract import StorageEntry
     from anystore_doe.model import StoreSettings
     from anystore_doe.registry.offers import Offer
 
@@ -170,6 +171,7 @@ class Opener:
 
         Raises:
             PluginError: no plugin, or several, serve it (see :meth:`Chooser.choose`), or the plugin lacks a library.
+            PluginBugError: its plugin can not be called as the contract says.
             DefinitionError: its settings are wrong.
             UsageError: it holds a password, names no bucket, or its key starts with ``/``.
         """
@@ -177,7 +179,8 @@ class Opener:
         _refuse_password(url)
         store = self._settings_of(url)
         offer = self._chooser.choose(url, store.plugin if store else None)
-        root, key = offer.entry.split(url)
+        with calling(offer.plugin):
+            root, key = offer.entry.split(url)
         self._check(url, key)
         with self._lock:
             options = self._options_of(offer, store)
@@ -203,7 +206,11 @@ class Opener:
     def _opened(self, offer: Offer[StorageEntry], root: str, options: Any) -> Storage:
         """Open a root; a plugin may be installed without the SDK that it imports only now."""
         try:
-            return offer.entry.open(root, options, self._context)
+            with calling(offer.plugin):
+                storage: object = offer.entry.open(root, options, self._context)
+                if not isinstance(storage, Storage):
+                    raise TypeError(f"open returned a {type(storage).__name__}, not a Storage")
+                return storage
         except UnknownSchemeError as error:  # what the fallback could serve is not what is installed
             raise self._chooser.nobody(error.scheme) from error
         except ImportError as error:
