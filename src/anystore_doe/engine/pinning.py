@@ -12,6 +12,7 @@ from anystore_doe.model import PinnedInput, PinnedObject
 if TYPE_CHECKING:
     from collections.abc import Callable
     from concurrent.futures import Future
+    from types import TracebackType
 
     from anystore_doe.contract.storage import Place
     from anystore_doe.engine.staging import Archives
@@ -33,6 +34,7 @@ class Pinner:
         self._lock = threading.Lock()
         self._known: dict[str, Future[PinnedInput]] = {}
         self._digests: dict[tuple[str, str | None], Future[str | None]] = {}
+        self._failed_at: dict[object, TracebackType | None] = {}
 
     def pin(self, url: str) -> PinnedInput:
         """Return the input at ``url`` as it is now; a URL that ends in ``/`` is a tree.
@@ -57,10 +59,11 @@ class Pinner:
             try:
                 future.set_result(look())
             except BaseException as error:  # noqa: BLE001  whatever it is, it is handed to all who wait for it
+                self._failed_at[key] = error.__traceback__
                 future.set_exception(error)
         failure = future.exception()
-        if failure is not None:
-            raise failure.with_traceback(None)  # else each of 100,000 rows would make its traceback longer
+        if failure is not None:  # with its first traceback: else each of 100,000 rows would make it longer
+            raise failure.with_traceback(self._failed_at[key])
         return future.result()
 
     def _look(self, url: str) -> PinnedInput:
