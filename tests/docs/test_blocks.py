@@ -12,7 +12,7 @@ from anystore_doe.cli.main import main
 from anystore_doe.contract import NAME
 from anystore_doe.definition import Settings, read_settings
 from anystore_doe.registry import Registry
-from anystore_doe.registry.options import make_options
+from anystore_doe.registry.options import make_options, named_variables
 
 TOML, PYTHON, SHELL = blocks("toml"), blocks("python"), blocks("console", "shell-session")
 
@@ -41,7 +41,8 @@ def test_the_storage_sections_of_a_block_have_options_that_the_store_knows(block
     for prefix, options in (read_settings(block.text, where=str(block)).storage or {}).items():
         given = {name: value for name, value in options.items() if name != "plugin"}
         entry = offers[prefix.partition("://")[0]]
-        make_options(entry.options, given, where=str(block), environ={}, base=tmp_path)
+        named = {variable: "AccountName=a" for _, variable in named_variables(entry.options, given)}
+        make_options(entry.options, given, where=str(block), environ=named, base=tmp_path)
 
 
 @pytest.mark.parametrize("block", PYTHON, ids=str)
