@@ -52,6 +52,7 @@ MODEL = {
     "SCHEMA",
     "STEPS",
     "SolveRequest",
+    "Solved",
     "Step",
     "StoreSettings",
     "Sweep",

@@ -23,6 +23,7 @@ from anystore_doe.errors import (
     StorageError,
     UnsupportedError,
 )
+from anystore_doe.fsspec_storage.listing import entries_of
 from anystore_doe.fsspec_storage.mover import MIB, BytesSource, Source, local_side
 from anystore_doe.fsspec_storage.retrying import RetryPolicy, again
 from anystore_doe.fsspec_storage.translate import foreign
@@ -232,11 +233,7 @@ class FsspecStorage(Storage):
         while folders:
             folder = folders.pop()
             with self._at_work("list", self.url_of(prefix)):
-                self._fs.invalidate_cache()
-                try:
-                    entries = sorted(self._fs.ls(folder or "/", detail=True), key=lambda entry: str(entry["name"]))
-                except (FileNotFoundError, NotADirectoryError):
-                    continue
+                entries = entries_of(self._fs, folder)
             inside = folder + "/"
             for entry in entries:
                 name = str(entry["name"]).rstrip("/")
